@@ -1,0 +1,118 @@
+"""Degraded made pictures on disk, in shards that are written once and read through memory maps.
+
+A shard is `NAME.raw` (the gray pixels one after another) and `NAME.npz` (shapes, families, boxes). A shard exists whole
+or not at all, so a build that was killed goes on where it stopped; every sample depends on (seed, shard, index) alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from .sample import Gray, Sample
+
+SHARD = 200
+Maker = Callable[[np.random.Generator], Sample]
+
+
+def write_shard(stem: Path, samples: list[Sample]) -> None:
+    """Write one shard atomically: the index last, and each file under its name only when complete."""
+    raw = stem.with_suffix(".raw.part")
+    with raw.open("wb") as file:
+        for sample in samples:
+            file.write(np.ascontiguousarray(sample.image).tobytes())
+    os.replace(raw, stem.with_suffix(".raw"))
+    index = stem.with_suffix(".npz.part")
+    with index.open("wb") as file:
+        np.savez(
+            file,
+            shape=np.array([s.image.shape for s in samples], np.int32),
+            family=np.array([s.family for s in samples]),
+            sheet=np.array([s.sheet for s in samples], bool),
+            n_notes=np.array([len(s.notes) for s in samples], np.int32),
+            n_staves=np.array([len(s.staves) for s in samples], np.int32),
+            notes=np.concatenate([s.notes for s in samples]).astype(np.float32),
+            staves=np.concatenate([s.staves for s in samples]).astype(np.float32),
+        )
+    os.replace(index, stem.with_suffix(".npz"))
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """All samples of the shards in one folder, in order; pixels stay on disk until asked for."""
+
+    family: list[str]
+    sheet: np.ndarray
+    _images: list[Gray]
+    _notes: list[np.ndarray]
+    _staves: list[np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, i: int) -> Sample:
+        return Sample(self._images[i], self.family[i], bool(self.sheet[i]), self._notes[i], self._staves[i])
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[i] for i in range(len(self)))
+
+    @staticmethod
+    def open(folder: Path) -> Corpus:
+        """Raises DataError where the folder holds no finished shard."""
+        family: list[str] = []
+        sheet: list[np.ndarray] = []
+        images: list[Gray] = []
+        notes: list[np.ndarray] = []
+        staves: list[np.ndarray] = []
+        for index in sorted(folder.glob("*.npz")):
+            with np.load(index, allow_pickle=False) as data:
+                shapes = data["shape"].astype(int)
+                pixels = np.memmap(index.with_suffix(".raw"), np.uint8, "r")
+                ends = np.cumsum(shapes.prod(1))
+                images += [pixels[end - h * w : end].reshape(h, w) for end, (h, w) in zip(ends, shapes, strict=True)]
+                family += [str(name) for name in data["family"]]
+                sheet.append(data["sheet"])
+                notes += np.split(data["notes"], np.cumsum(data["n_notes"])[:-1])
+                staves += np.split(data["staves"], np.cumsum(data["n_staves"])[:-1])
+        if not images:
+            raise DataError(f"no finished shard in {str(folder)!r}; build it with: python -m openset.sheetmusic data")
+        return Corpus(family, np.concatenate(sheet), images, notes, staves)
+
+
+def _fill(stem: str, seed: int, shard: int, count: int, load: Callable[[], Maker]) -> int:
+    """One worker's job: make a shard. `load` is called in the worker, so that scores and fonts are read there."""
+    make = load()
+    samples = [make(np.random.default_rng([seed, shard, i])) for i in range(count)]
+    write_shard(Path(stem), samples)
+    return count
+
+
+def build(
+    folder: Path,
+    count: int,
+    seed: int,
+    load: Callable[[], Maker],
+    *,
+    workers: int,
+    progress: Callable[[int, int], None],
+    shard: int = SHARD,
+) -> None:
+    """Fill `folder` with `count` samples; shards that exist are kept. progress(done, total) after each shard."""
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [(k, min(shard, count - k * shard)) for k in range((count + shard - 1) // shard)]
+    open_jobs = [(k, n) for k, n in jobs if not (folder / f"{k:05d}.npz").exists()]
+    done = count - sum(n for _, n in open_jobs)
+    progress(done, count)
+    if not open_jobs:
+        return
+    with ProcessPoolExecutor(workers, max_tasks_per_child=8) as pool:
+        futures = [pool.submit(_fill, str(folder / f"{k:05d}"), seed, k, n, load) for k, n in open_jobs]
+        for future in as_completed(futures):
+            done += future.result()
+            progress(done, count)
