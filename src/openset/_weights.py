@@ -1,0 +1,118 @@
+"""timm's nets behind our contract, and weights from a file: safetensors, or torch with `weights_only=True`.
+
+Nothing here ever unpickles code. A classifier whose class count differs is dropped and named in a warning.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .errors import TrainingError
+from .nets import OWN, Net
+from .types import Preprocess
+
+
+class TimmNet(Net):
+    """Any timm image classifier: its mean and std are applied inside, its features are those before the classifier."""
+
+    def __init__(self, name: str, classes: int, pretrained: bool) -> None:
+        model = _create(name, classes, pretrained)
+        config: dict[str, Any] = model.pretrained_cfg
+        side = int(config.get("input_size", (3, 224, 224))[-1])
+        super().__init__(f"timm:{name}", classes, Preprocess(mode="stretch", size=side))
+        self.body = model
+        mean, std = config.get("mean", (0.0,) * 3), config.get("std", (1.0,) * 3)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def features(self, x: Tensor) -> Tensor:
+        hidden = self.body.forward_features((x - self.mean) / self.std)
+        return self.body.forward_head(hidden, pre_logits=True)
+
+    def classify(self, features: Tensor) -> Tensor:
+        return self.body.get_classifier()(features)
+
+
+def _create(name: str, classes: int, pretrained: bool) -> Any:
+    import timm
+
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name.split('.')[0][:6]}*")[:5]
+        hint = f"; near it: {', '.join(near)}" if near else ""
+        raise TrainingError(
+            f"there is no net called {name!r}: use {', '.join(OWN)}, or a name of timm.list_models(){hint}"
+        )
+    try:
+        return timm.create_model(name, pretrained=pretrained, num_classes=classes)
+    except Exception as error:
+        if not pretrained:
+            raise TrainingError(f"timm cannot build {name!r}: {error}") from error
+        raise TrainingError(
+            f"the pretrained weights of {name!r} cannot be had here ({type(error).__name__}: {str(error)[:200]}). "
+            "Fetch them on a machine with network and give the file with --weights FILE, or train without pretrained"
+        ) from error
+
+
+def load_weights(net: Net, path: str) -> None:
+    """Load the state dict at `path` into `net`, whole but for a classifier of another size.
+
+    Raises TrainingError if the file cannot be read safely, or holds other tensors than the net has.
+    """
+    state = _read(path)
+    target: nn.Module = net.body if isinstance(net, TimmNet) and not any(k.startswith("body.") for k in state) else net
+    own = target.state_dict()
+    heads = _head_names(net, target)
+    wrong = sorted(k for k in own if k in state and own[k].shape != state[k].shape)
+    dropped = [k for k in wrong if k in heads]
+    missing = sorted(k for k in own if k not in state and k not in heads and not k.endswith("num_batches_tracked"))
+    extra = sorted(k for k in state if k not in own)
+    bad = [k for k in wrong if k not in heads]
+    if bad or missing or extra:
+        raise TrainingError(
+            f"the weights in {path!r} are not those of {net.name!r}: {len(missing)} tensors missing {missing[:3]}, "
+            f"{len(extra)} unknown {extra[:3]}, {len(bad)} of another shape {bad[:3]}. Name the net they were "
+            "saved from"
+        )
+    lost = sorted({*dropped, *(k for k in heads if k not in state)})
+    if lost:
+        warnings.warn(
+            f"{path!r} was trained for other classes: the classifier ({', '.join(lost)}) starts at random",
+            stacklevel=3,
+        )
+    target.load_state_dict({k: v for k, v in state.items() if k in own and k not in lost}, strict=False)
+
+
+def _head_names(net: Net, target: nn.Module) -> set[str]:
+    head = net.body.get_classifier() if isinstance(net, TimmNet) else net.head
+    tensors = {id(t) for t in [*head.parameters(), *head.buffers()]}
+    named = [*target.named_parameters(), *target.named_buffers()]
+    return {name for name, tensor in named if id(tensor) in tensors}
+
+
+def _read(path: str) -> dict[str, Tensor]:
+    file = Path(path)
+    if not file.is_file():
+        raise TrainingError(f"no weights file at {path!r}: check --weights")
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(path))
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise TrainingError(
+            f"{path!r} cannot be read as weights ({type(error).__name__}). Only safetensors files and torch state "
+            "dicts of plain tensors are loaded, because anything else could run code; save it again as safetensors"
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise TrainingError(
+            f"{path!r} holds {type(state).__name__}, not a state dict of tensors: save model.state_dict()"
+        )
+    return state

@@ -1,0 +1,1 @@
+"""Pictures in folders, their splits and checks, and out-distribution pictures."""

@@ -1,0 +1,35 @@
+"""Pure losses on logits. Every training scheme is ONE shape, `total`; schemes differ in the out-loss and its pictures.
+
+CEDA and ACET use `log_max_prob` (Hein et al. 2019, arXiv 1812.05720, sections 4 and 4.1), outlier exposure uses
+`out_uniform` (Hendrycks et al. 2019, arXiv 1812.04606). Both are smallest exactly at the uniform prediction.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def cross_entropy_in(logits: Tensor, y: Tensor) -> Tensor:
+    """-log p(y) for each row. logits: [B, K]; y: int64 [B]. Gives [B], >= 0."""
+    return -logits.log_softmax(1).gather(1, y[:, None])[:, 0]
+
+
+def log_max_prob(logits: Tensor) -> Tensor:
+    """log of the largest class probability. logits: [B, K]. Gives [B] in [-log K, 0]; -log K at the uniform."""
+    return logits.log_softmax(1).amax(1)
+
+
+def out_uniform(logits: Tensor) -> Tensor:
+    """Cross entropy from the uniform distribution. logits: [B, K]. Gives [B], >= log K; log K at the uniform."""
+    return -logits.log_softmax(1).mean(1)
+
+
+def total(inside: Tensor, outside: Tensor | None = None, weight: float = 1.0) -> Tensor:
+    """(sum inside + weight * sum outside) / (n_in + n_out), a scalar; with no out-batch the mean of `inside`.
+
+    inside: [n_in] of `cross_entropy_in`; outside: [n_out] of an out-loss. weight = 1 is the paper's lambda. The
+    released code divides by both counts, not each sum by its own: at 1:1 the two sides weigh one half each.
+    """
+    if outside is None:
+        return inside.mean()
+    return (inside.sum() + weight * outside.sum()) / (inside.numel() + outside.numel())
