@@ -1,0 +1,296 @@
+"""Opens a judge file with onnxruntime and decides on pictures: files, bytes or arrays in, Decisions out. No torch.
+
+The graph of a judge file takes "pixels", float32 [B, 3, H, W] in [0, 1], and gives "logits" [B, K],
+"probabilities" [B, K] and "score" [B] (the guard's score, higher = surer). Pictures are read ahead in a few threads
+(Pillow lets go of Python's lock while it decodes), pictures of one shape are judged together, and Decisions come
+in the order of the pictures. What is held in memory does not grow with the number of pictures.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import decide, images
+from .errors import ImageError, JudgeFileError
+from .judgefile import info_of
+from .onnxbytes import read_model
+from .types import Decision, JudgeInfo, Preprocess
+
+SHIPPED = {"sheet-music": "sheetmusic/sheet-music.onnx"}  # name -> file inside this package
+OUTPUTS = ("logits", "probabilities", "score")
+MAX_BATCH_PIXELS = 4_000_000  # a batch of large pictures is cut to this: more would cost memory and gain no speed
+
+Source = str | os.PathLike[str] | bytes | NDArray[np.uint8]
+Pixels = NDArray[np.float32]
+
+
+def open_judge(source: str | os.PathLike[str], *, threads: int | None = None) -> Judge:
+    """Open the judge file `source`, or a shipped judge by its name ("sheet-music").
+
+    threads: onnxruntime's threads for one batch; None = one for each core this process may use. A shipped name goes
+    before a file of the same name; write "./sheet-music" for the file. Raises JudgeFileError for a file that is
+    missing, broken, foreign, from a newer release, or whose graph is not a judge's.
+    """
+    if threads is not None and threads < 1:
+        raise JudgeFileError(f"threads is {threads}; give a whole number of at least 1, or None for all cores.")
+    name = os.fspath(source)
+    path = Path(__file__).parent / SHIPPED[name] if name in SHIPPED else Path(name)
+    if not path.exists():
+        raise JudgeFileError(
+            f"There is no judge file {name!r}. Give the path of a judge file (*.onnx) or the name of a shipped "
+            f"judge: {', '.join(SHIPPED)}."
+        )
+    return judge_of(read_model(path), name, threads=threads)
+
+
+def judge_of(model: bytes, name: str, *, threads: int | None = None) -> Judge:
+    """The judge in a judge file's bytes; `name` stands in messages. Raises JudgeFileError."""
+    info = info_of(model, name)
+    session = _session(model, info, name, threads or usable_cores())
+    _check_graph(session, info, name)
+    return Judge(info, session)
+
+
+@final
+class Judge:
+    """A judge file at work. Made by open_judge; safe to use from several threads."""
+
+    def __init__(self, info: JudgeInfo, session: Any) -> None:
+        self.info = info
+        self._session = session
+        self._size_hint = size_hint(info.preprocess)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class names, in the order of the logits."""
+        return self.info.labels
+
+    def __repr__(self) -> str:
+        return f"Judge({self.info.name!r}, labels={self.labels!r})"
+
+    @overload
+    def __call__(self, x: Source, *, threshold: float | None = None) -> Decision: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, x: Sequence[Source], *, threshold: float | None = None) -> list[Decision]: ...
+    def __call__(self, x: Source | Sequence[Source], *, threshold: float | None = None) -> Decision | list[Decision]:
+        """Decide on one picture, or on a list of them in one go.
+
+        x: a path, a file's bytes, an array uint8 [H, W, 3] (RGB), or a list of these. A file that cannot be read
+        gives a Decision with outcome "error". threshold: used for every label instead of the judge's own.
+        Raises ImageError for an array of another type or shape.
+        """
+        one = isinstance(x, str | bytes | os.PathLike | np.ndarray)
+        many: Sequence[Source] = [x] if one else x  # type: ignore[assignment,list-item]
+        for source in many:
+            _check_source(source)
+        made = list(self.stream(many, threshold=threshold))
+        return made[0] if one else made
+
+    def stream(self, paths: Iterable[Source], *, batch: int = 16, threshold: float | None = None) -> Iterator[Decision]:
+        """Decide on any number of pictures; one Decision for each, in the order given.
+
+        `paths` may be a generator: it is read only a few batches ahead. A picture that cannot be read gives a
+        Decision with outcome "error" and never stops the rest. batch: most pictures judged at once (fewer when
+        they are large). threshold: used for every label instead of the judge's own.
+        """
+        if batch < 1:
+            raise ValueError(f"batch is {batch}; give a whole number of at least 1.")
+        return self._stream(iter(paths), min(batch, self._largest_batch()), threshold)
+
+    def outputs(self, pixels: Pixels) -> dict[str, Pixels]:
+        """What the graph gives for pixels float32 [B, 3, H, W] in [0, 1]: logits, probabilities [B, K], score [B].
+
+        Values outside [0, 1] are passed on as they are. Raises ImageError for another type or shape.
+        """
+        size = self.info.preprocess
+        square = size.mode == "fit" or (pixels.ndim == 4 and pixels.shape[2:] == (size.size, size.size))
+        if pixels.dtype != np.float32 or pixels.ndim != 4 or pixels.shape[1] != 3 or 0 in pixels.shape or not square:
+            sides = "H, W" if size.mode == "fit" else f"{size.size}, {size.size}"
+            raise ImageError(
+                "<array>",
+                f"pixels are {pixels.dtype} {list(pixels.shape)}",
+                f"Give float32 [B, 3, {sides}] in [0, 1], as openset.images.resize makes them.",
+            )
+        made = dict(zip(OUTPUTS, self._session.run(OUTPUTS, {"pixels": pixels}), strict=True))
+        rows, classes = len(pixels), len(self.labels)
+        for name, shape in zip(OUTPUTS, ((rows, classes), (rows, classes), (rows,)), strict=True):
+            if made[name].shape != shape:
+                raise JudgeFileError(
+                    f"The judge's output {name!r} has the shape {list(made[name].shape)} where {list(shape)} belongs. "
+                    "The file is broken: export it again."
+                )
+        return made
+
+    def _largest_batch(self) -> int:
+        return max(1, MAX_BATCH_PIXELS // self.info.preprocess.size**2)
+
+    def _stream(self, paths: Iterator[Source], batch: int, threshold: float | None) -> Iterator[Decision]:
+        """Chunks of two batches are decided while the next chunk is being read."""
+        pool = ThreadPoolExecutor(min(8, usable_cores() + 1), thread_name_prefix="openset-read")
+
+        def start() -> list[tuple[str, Future[Pixels | Decision]]]:
+            return [(_name(x), pool.submit(self._read, x)) for x in itertools.islice(paths, 2 * batch)]
+
+        try:
+            current = start()
+            while current:
+                following = start()
+                yield from self._decide([(name, future.result()) for name, future in current], batch, threshold)
+                current = following
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, source: Source) -> Pixels | Decision:
+        """The picture as pixels float32 [3, H, W], or the Decision there is without judging it."""
+        name = _name(source)
+        try:
+            _check_source(source)
+            array = source if isinstance(source, np.ndarray) else images.load(source, size_hint=self._size_hint)
+            if max(array.shape[:2]) < self.info.preprocess.min_side:
+                return _too_small(name, array.shape, self.info.preprocess.min_side)
+            return images.resize(array, self.info.preprocess)
+        except ImageError as error:
+            return _unread(name, error.reason, error.remedy)
+        except Exception as error:  # among millions of files one that shows a fault of ours must not stop the rest
+            reason = f"reading it failed ({type(error).__name__}: {error})"
+            return _unread(name, reason, "Convert it to PNG or JPEG; if that is what it is, please report it.")
+
+    def _decide(
+        self, read: list[tuple[str, Pixels | Decision]], batch: int, threshold: float | None
+    ) -> Iterator[Decision]:
+        made: dict[int, Decision] = {}
+        shapes: dict[tuple[int, ...], list[tuple[int, str, Pixels]]] = defaultdict(list)
+        for at, (name, x) in enumerate(read):
+            if isinstance(x, Decision):
+                made[at] = x
+            else:
+                shapes[x.shape].append((at, name, x))
+        for group in shapes.values():
+            for i in range(0, len(group), batch):
+                places, names, pixels = zip(*group[i : i + batch], strict=True)
+                made.update(zip(places, self._judge(np.stack(pixels), list(names), threshold), strict=True))
+        return (made[at] for at in range(len(read)))
+
+    def _judge(self, pixels: Pixels, names: list[str], threshold: float | None) -> list[Decision]:
+        """Decisions on pixels [B, 3, H, W]; a row whose numbers are no probabilities becomes an error."""
+        outputs = self.outputs(pixels)
+        sums = outputs["probabilities"].sum(axis=1)
+        sound = np.isfinite(outputs["score"]) & (abs(sums - 1) < 1e-3) & (outputs["probabilities"] >= 0).all(axis=1)
+        decided = iter(
+            decide.decide(
+                outputs["probabilities"][sound],
+                self.info,
+                [name for name, ok in zip(names, sound, strict=True) if ok],
+                score=outputs["score"][sound],
+                threshold=threshold,
+            )
+        )
+        broken = "the judge's numbers for it are no probabilities", "Export the judge again, or report the picture."
+        return [next(decided) if ok else _unread(name, *broken) for name, ok in zip(names, sound, strict=True)]
+
+
+def size_hint(pre: Preprocess) -> int:
+    """The long side, in pixels, to which a JPEG may be decoded before `pre` without its quality suffering.
+
+    "fit": twice the size, so that the last reduction is always an averaging one. "stretch", "crop": four times, so
+    that the short side too keeps twice the size in pictures up to 2 : 1, and the size itself up to 4 : 1.
+    """
+    return max(pre.min_side, (2 if pre.mode == "fit" else 4) * pre.size)
+
+
+def usable_cores() -> int:
+    """The cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _name(source: Source) -> str:
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    return "<bytes>" if isinstance(source, bytes) else "<array>"
+
+
+def _check_source(source: object) -> None:
+    if isinstance(source, str | os.PathLike | bytes):
+        return
+    if not isinstance(source, np.ndarray):
+        got = type(source).__name__
+        raise ImageError("<array>", f"a picture is given as {got}", "Give a path, bytes, or an array uint8 [H, W, 3].")
+    if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or 0 in source.shape:
+        raise ImageError(
+            "<array>",
+            f"an array {source.dtype} {list(source.shape)} is no picture",
+            "Give uint8 [H, W, 3], RGB, values 0 to 255, at least one pixel.",
+        )
+
+
+def _too_small(name: str, shape: tuple[int, ...], least: int) -> Decision:
+    why = f"too small: {shape[1]} x {shape[0]} pixels, this judge needs a longer side of at least {least}"
+    return Decision(name, "unknown", None, None, None, {}, None, why)
+
+
+def _unread(name: str, reason: str, remedy: str) -> Decision:
+    return Decision(name, "error", None, None, None, {}, None, f"unreadable: {reason}", error=f"{reason}. {remedy}")
+
+
+def _session(model: bytes, info: JudgeInfo, name: str, threads: int) -> Any:
+    """An onnxruntime session on the CPU. Raises JudgeFileError where onnxruntime refuses the graph."""
+    import onnxruntime as ort  # here, so that importing this module stays light
+
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # a pattern is kept for every input shape ever seen: with pictures of all shapes that would grow for ever
+    options.enable_mem_pattern = info.preprocess.mode != "fit"
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    try:
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base class of their own
+        reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+        raise JudgeFileError(
+            f"{name!r} cannot be used as a judge file: onnxruntime refuses its graph ({reason}). "
+            "Export it again, or update onnxruntime:  pip install -U onnxruntime"
+        ) from error
+
+
+def _check_graph(session: Any, info: JudgeInfo, name: str) -> None:
+    """The graph's inputs and outputs are a judge's. A side given by name (or not at all) is a free one."""
+    classes, size = len(info.labels), info.preprocess.size
+    side = None if info.preprocess.mode == "fit" else size
+    wanted_in = {"pixels": ("B", 3, side or "H", side or "W")}
+    wanted_out = {"logits": ("B", classes), "probabilities": ("B", classes), "score": ("B",)}
+    for what, nodes, wanted in (
+        ("inputs", session.get_inputs(), wanted_in),
+        ("outputs", session.get_outputs(), wanted_out),
+    ):
+        got = {node.name: (node.type, tuple(node.shape)) for node in nodes}
+        fits = got.keys() == wanted.keys() and all(
+            kind == "tensor(float)" and len(shape) == len(wanted[key]) and all(map(_agrees, shape, wanted[key]))
+            for key, (kind, shape) in got.items()
+        )
+        if not fits:
+            raise JudgeFileError(
+                f"{name!r} cannot be used as a judge file: its graph has the {what} {_shown(got)} where "
+                f"{_shown({key: ('tensor(float)', shape) for key, shape in wanted.items()})} belong "
+                f"(for its {classes} labels and its preprocessing {info.preprocess.mode!r}, size {size}). "
+                "Make judge files with `openset export`."
+            )
+
+
+def _agrees(got: object, wanted: object) -> bool:
+    """A number agrees with itself or with a free side; a free side is wanted where a name stands."""
+    return not isinstance(got, int) or got == wanted
+
+
+def _shown(tensors: dict[str, tuple[str, tuple[Any, ...]]]) -> str:
+    return ", ".join(f"{name} {kind} [{', '.join(map(str, shape))}]" for name, (kind, shape) in tensors.items())
