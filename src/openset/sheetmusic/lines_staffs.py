@@ -260,7 +260,9 @@ def stripes_marks(rng: np.random.Generator) -> Picture:
     """Groups of 3 to 12 lines, never 5, with discs, ellipses, rings, crosses, letters or blobs on them."""
     page = _page(rng)
     lines = int(rng.choice([3, 4, 6, 6, 7, 8, 10, 12]))
-    kinds = [str(k) for k in rng.choice([m for m in MARKS if not (lines == 4 and m == "square")], int(rng.integers(1, 4)))]
+    kinds = [
+        str(k) for k in rng.choice([m for m in MARKS if not (lines == 4 and m == "square")], int(rng.integers(1, 4)))
+    ]
     space, width = float(rng.uniform(5, 18)), float(rng.choice([0.5, 1.0, 1.5, 2.5]))
     left, right = float(rng.uniform(0, 80)), page.width - float(rng.uniform(0, 80))
     step, radius = space * float(rng.uniform(1.2, 4)), space * float(rng.uniform(0.3, 0.7))

@@ -79,7 +79,9 @@ def words(rng: np.random.Generator, count: int) -> str:
     return " ".join(_WORDS[i] for i in rng.integers(0, len(_WORDS), count))
 
 
-def page_size(rng: np.random.Generator, aspects: Sequence[float] = (0.6, 0.71, 0.71, 0.77, 1.0, 1.3, 1.41, 1.78)) -> tuple[int, int]:
+def page_size(
+    rng: np.random.Generator, aspects: Sequence[float] = (0.6, 0.71, 0.71, 0.77, 1.0, 1.3, 1.41, 1.78)
+) -> tuple[int, int]:
     """(width, height), long side 900 to 1300 pixels; an aspect is width over height."""
     long, aspect = float(rng.uniform(900, 1300)), float(rng.choice(aspects)) * float(rng.uniform(0.93, 1.07))
     return (round(long), round(long / aspect)) if aspect > 1 else (round(long * aspect), round(long))
@@ -104,10 +106,14 @@ class Page:
     def _pick(self, colour: Colour | None) -> Colour:
         return self._fit(self.ink if colour is None else colour)
 
-    def line(self, points: Sequence[Point] | NDArray[np.float64], width: float = 1.0, colour: Colour | None = None) -> None:
+    def line(
+        self, points: Sequence[Point] | NDArray[np.float64], width: float = 1.0, colour: Colour | None = None
+    ) -> None:
         """A polyline. points: [N, 2] as (x, y); width in pixels, drawn in steps of half a pixel."""
         flat = [(2 * float(x), 2 * float(y)) for x, y in points]
-        self.draw.line(flat, fill=self._pick(colour), width=max(1, round(2 * width)), joint="curve" if width > 1.5 else None)
+        self.draw.line(
+            flat, fill=self._pick(colour), width=max(1, round(2 * width)), joint="curve" if width > 1.5 else None
+        )
 
     def across(self, y: float, left: float, right: float, width: float = 1.0, colour: Colour | None = None) -> None:
         """A horizontal line, exact to half a pixel."""
@@ -117,8 +123,18 @@ class Page:
         """A vertical line, exact to half a pixel."""
         self.box(x - width / 2, top, x + width / 2, bottom, fill=self._pick(colour))
 
-    def box(self, left: float, top: float, right: float, bottom: float, *, fill: Colour | None = None,
-            edge: Colour | None = None, width: float = 1.0, radius: float = 0.0) -> None:
+    def box(
+        self,
+        left: float,
+        top: float,
+        right: float,
+        bottom: float,
+        *,
+        fill: Colour | None = None,
+        edge: Colour | None = None,
+        width: float = 1.0,
+        radius: float = 0.0,
+    ) -> None:
         """A rectangle, filled with `fill` and edged with `edge` where given."""
         x0, y0 = round(2 * left), round(2 * top)
         corners = (x0, y0, max(x0, round(2 * right) - 1), max(y0, round(2 * bottom) - 1))
@@ -128,8 +144,17 @@ class Page:
         else:
             self.draw.rectangle(corners, fill=fill, outline=edge, width=max(1, round(2 * width)))
 
-    def oval(self, x: float, y: float, rx: float, ry: float, *, fill: Colour | None = None,
-             edge: Colour | None = None, width: float = 1.0) -> None:
+    def oval(
+        self,
+        x: float,
+        y: float,
+        rx: float,
+        ry: float,
+        *,
+        fill: Colour | None = None,
+        edge: Colour | None = None,
+        width: float = 1.0,
+    ) -> None:
         """An upright ellipse about (x, y); with neither `fill` nor `edge` it is filled with ink."""
         fill = self.ink if fill is None and edge is None else fill
         corners = (2 * (x - rx), 2 * (y - ry), 2 * (x + rx), 2 * (y + ry))
@@ -140,8 +165,18 @@ class Page:
         """A filled polygon."""
         self.draw.polygon([(2 * float(x), 2 * float(y)) for x, y in points], fill=self._pick(fill))
 
-    def text(self, x: float, y: float, what: str, size: float, *, anchor: str = "ls", colour: Colour | None = None,
-             face: str | None = None, halo: bool = False) -> float:
+    def text(
+        self,
+        x: float,
+        y: float,
+        what: str,
+        size: float,
+        *,
+        anchor: str = "ls",
+        colour: Colour | None = None,
+        face: str | None = None,
+        halo: bool = False,
+    ) -> float:
         """Writes `what` and returns its width. size: pixels; anchor: Pillow's; halo clears the paper behind it."""
         letters = font(self.face if face is None else face, max(4, round(2 * size)))
         if halo:
@@ -150,7 +185,9 @@ class Page:
         self.draw.text((2 * x, 2 * y), what, fill=self._pick(colour), font=letters, anchor=anchor)
         return float(self.draw.textlength(what, font=letters)) / 2
 
-    def sign(self, x: float, y: float, name: str, space: float, engraver: str = "Leipzig", colour: Colour | None = None) -> None:
+    def sign(
+        self, x: float, y: float, name: str, space: float, engraver: str = "Leipzig", colour: Colour | None = None
+    ) -> None:
         """An engraved sign with its origin at (x, y); space: pixels between two staff lines."""
         mask = _sign(engraver, SIGNS[name], max(2, round(2 * space)))
         if mask is not None:
