@@ -76,25 +76,28 @@ def _staff(
         return
     (left, top, right, _), bottom = ends[0], ends[4][1]
     dx, dy = shift
-    notes = tuple(
-        (x + dx, y + dy)
-        for head in _heads(element)
-        for x, y in [_centre(head, centres)]
-        if x >= left - 4 * (bottom - top)
-    )
+    found = (_centre(head, centres) for head in _heads(element))
+    notes = tuple((spot[0] + dx, spot[1] + dy) for spot in found if spot is not None)
     yield Staff(left + dx, top + dy, right + dx, bottom + dy, system, notes, (left + dx, right + dx))
 
 
 def _heads(element: ElementTree.Element) -> Iterator[ElementTree.Element]:
     for group in element.iter():
         if group.get("class", "").split(" ")[0] == "notehead":
-            yield from (use for use in group if use.tag.endswith("use"))
+            yield group
 
 
-def _centre(use: ElementTree.Element, centres: dict[str, tuple[float, float]]) -> tuple[float, float]:
+def _centre(head: ElementTree.Element, centres: dict[str, tuple[float, float]]) -> tuple[float, float] | None:
+    """Centre of a notehead: of its glyph, or of the polygons that draw a breve; None when it draws nothing."""
+    use = next((part for part in head if part.tag.endswith("use")), None)
+    if use is None:
+        points = [v for part in head for v in map(float, _NUMBER.findall(part.get("points", "")))]
+        if not points:
+            return None
+        xs, ys = points[::2], points[1::2]
+        return (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
     code = (use.get(_LINK) or "").lstrip("#").split("-")[0]
-    numbers = [float(v) for v in _NUMBER.findall(use.get("transform", ""))]
-    x, y, *scale = numbers if len(numbers) >= 2 else [float(use.get("x", "0")), float(use.get("y", "0"))]
+    x, y, *scale = (float(v) for v in _NUMBER.findall(use.get("transform", "")))
     sx, sy = (scale[0], scale[-1]) if scale else (1.0, 1.0)
     cx, cy = centres.get(code, (150.0, 0.0))
     return x + cx * sx, y - cy * sy

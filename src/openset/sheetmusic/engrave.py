@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,22 @@ import numpy as np
 from ..errors import DataError
 from .boxes import Page, Staff, read_page
 from .edits import varied
-from .layout import draw, options
+from .invent import mensural, modern
+from .layout import SPACE, draw, options
+from .paste import annotate, book
 from .press import FONTS, engrave
 from .sample import Gray, Sample
 from .scores import ScoreFile, convert, read_score
 
 Window = tuple[float, float, float, float]
-FAMILIES = {"verovio": 0.5, "verovio-crop": 0.5}
+FAMILIES = {
+    "verovio": 0.3,
+    "verovio-crop": 0.24,
+    "verovio-book": 0.1,
+    "random-score": 0.22,
+    "random-crop": 0.1,
+    "mensural": 0.04,
+}
 TRIES = 12
 
 _failures: dict[ScoreFile, str] = {}
@@ -49,13 +58,25 @@ def make(rng: np.random.Generator, scores: Sequence[ScoreFile]) -> Sample:
     """
     if not scores:
         raise DataError("no scores to engrave; see scores.find_scores")
-    family = str(rng.choice(list(FAMILIES), p=np.array(list(FAMILIES.values())) / sum(FAMILIES.values())))
+    shares = np.array(list(FAMILIES.values()))
+    family = str(rng.choice(list(FAMILIES), p=shares / shares.sum()))
     for _ in range(TRIES):
-        sheet = real_sheet(rng, scores)
-        sample = None if sheet is None else VARIANTS[family](rng, sheet)
+        sample = _one(rng, family, scores)
         if sample is not None and len(sample.staves):
             return sample
     raise DataError(f"none of {TRIES} scores in a row gave a page with notes; failures so far: {len(_failures)}")
+
+
+def _one(rng: np.random.Generator, family: str, scores: Sequence[ScoreFile]) -> Sample | None:
+    if family == "verovio-book":
+        return in_book(rng, scores)
+    if family.startswith("verovio"):
+        sheet = real_sheet(rng, scores)
+    else:
+        sheet = invented_sheet(rng, mensural(rng) if family == "mensural" else modern(rng))
+    if sheet is None:
+        return None
+    return crop(rng, sheet, family) if family.endswith("crop") else whole(rng, sheet, family)
 
 
 def real_sheet(rng: np.random.Generator, scores: Sequence[ScoreFile]) -> Sheet | None:
@@ -70,6 +91,18 @@ def real_sheet(rng: np.random.Generator, scores: Sequence[ScoreFile]) -> Sheet |
         return Sheet(svg, read_page(svg, font))
     except DataError as error:
         _failures[score] = str(error)
+        return None
+
+
+def invented_sheet(rng: np.random.Generator, mei: str) -> Sheet | None:
+    """A page of a piece made up just now; None when Verovio gives no page."""
+    font = str(rng.choice(FONTS))
+    try:
+        svg = engrave(
+            mei, options(rng, font, float(np.exp(rng.uniform(np.log(4.0), np.log(14.0))))), float(rng.random())
+        )
+        return Sheet(svg, read_page(svg, font))
+    except DataError:
         return None
 
 
@@ -109,16 +142,19 @@ def _converted(score: ScoreFile) -> str:
     return convert(score)
 
 
-def whole(rng: np.random.Generator, sheet: Sheet) -> Sample | None:
+def whole(rng: np.random.Generator, sheet: Sheet, family: str) -> Sample | None:
     """The page as a page, cut below the music when it is short; long side 900 to 1400 pixels."""
     page = sheet.page
     height = page.height
     if page.ink[3] < 0.7 * height and rng.random() < 0.7:
-        height = min(height, page.ink[3] + 180.0 * rng.uniform(4, 14))
-    return view(rng, sheet, (0.0, 0.0, page.width, height), rng.uniform(900, 1400), "verovio")
+        height = min(height, page.ink[3] + SPACE * rng.uniform(4, 14))
+    sample = view(rng, sheet, (0.0, 0.0, page.width, height), rng.uniform(900, 1400), family)
+    if sample is not None and rng.random() < 0.3:
+        return replace(sample, image=annotate(rng, sample.image))
+    return sample
 
 
-def crop(rng: np.random.Generator, sheet: Sheet) -> Sample | None:
+def crop(rng: np.random.Generator, sheet: Sheet, family: str) -> Sample | None:
     """One or a few systems as a strip, or a few measures close up."""
     systems = _systems(sheet.page)
     if not systems:
@@ -132,10 +168,34 @@ def crop(rng: np.random.Generator, sheet: Sheet) -> Sample | None:
     space = np.median([staff.space for staff in block])
     longest = max(window[2] - window[0], window[3] - window[1])
     pixels = np.exp(rng.uniform(np.log(5.0), np.log(26.0))) * longest / space
-    return view(rng, sheet, window, float(np.clip(pixels, 220, 1400)), "verovio-crop")
+    return view(rng, sheet, window, float(np.clip(pixels, 220, 1400)), family)
 
 
-VARIANTS = {"verovio": whole, "verovio-crop": crop}
+def in_book(rng: np.random.Generator, scores: Sequence[ScoreFile]) -> Sample | None:
+    """One to four pieces of a score set into a page of text."""
+    sheet = real_sheet(rng, scores) if rng.random() < 0.7 else invented_sheet(rng, modern(rng))
+    systems = [] if sheet is None else _systems(sheet.page)
+    if sheet is None or not systems:
+        return None
+    long = int(rng.uniform(900, 1400))
+    shape = (
+        (long, int(long * rng.uniform(0.6, 0.85)))
+        if rng.random() < 0.85
+        else (int(long * rng.uniform(0.6, 0.85)), long)
+    )
+    margins = int(rng.uniform(0.05, 0.14) * shape[1]), int(rng.uniform(0.05, 0.12) * shape[0])
+    column, pieces = shape[1] - 2 * margins[0], []
+    for i in rng.permutation(len(systems))[: int(rng.integers(1, 5))]:
+        window = around(rng, sheet.page, systems[i])
+        wide = float(rng.uniform(3.2, 9.0)) * (window[2] - window[0]) / SPACE
+        if wide > column:
+            window = _measures(rng, window, systems[i])
+            wide = min(float(column), max(3.2 * (window[2] - window[0]) / SPACE, rng.uniform(0.5, 1) * column))
+        tall = wide * (window[3] - window[1]) / (window[2] - window[0])
+        piece = view(rng, sheet, window, max(wide, tall), "verovio-book")
+        if piece is not None and piece.image.shape[1] <= column:
+            pieces.append(piece)
+    return book(rng, pieces, shape, margins)
 
 
 def view(rng: np.random.Generator, sheet: Sheet, window: Window, longest: float, family: str) -> Sample | None:

@@ -13,6 +13,8 @@ from . import fonts
 from .sample import Gray
 
 SPACE = 180.0  # a staff space in units of the SVG's inner view box at Verovio's `unit` 9
+_SIGNS = {0x266D: "b", 0x266F: "#", 0xE260: "b", 0xE262: "#"}  # in chord names: text fonts lack them
+_PRIVATE = re.compile("[\ue000-\uf8ff]|&#xE[0-9A-F]{3};")
 
 
 def options(rng: np.random.Generator, font: str, space: float) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def options(rng: np.random.Generator, font: str, space: float) -> dict[str, Any]
         "pageMarginTop": margins[2],
         "pageMarginBottom": margins[3],
         "header": str(rng.choice(["auto", "none"])),
-        "footer": str(rng.choice(["none", "auto", "none"])),
+        "footer": "none",  # Verovio's own footer is its logo
         "spacingStaff": int(rng.integers(4, 19)),
         "spacingSystem": int(rng.integers(2, 16)),
         "spacingLinear": some(0.12, 0.5),
@@ -67,7 +69,8 @@ def draw(rng: np.random.Generator, svg: str, window: tuple[float, float, float, 
     inner = f'viewBox="{left:.2f} {top:.2f} {right - left:.2f} {bottom - top:.2f}" preserveAspectRatio="none"'
     svg = re.sub(r'<svg width="[^"]*" height="[^"]*"', f'<svg width="{shape[1]}px" height="{shape[0]}px"', svg, count=1)
     svg = re.sub(r'(class="definition-scale"[^>]*?)viewBox="[^"]*"', rf"\1{inner}", svg, count=1)
-    font = fonts.choose(rng)
+    svg = _PRIVATE.sub("", svg.translate(_SIGNS))
+    font = fonts.choose(rng, "accented") or fonts.choose(rng)
     given: dict[str, Any] = {}
     if font is not None:
         svg = svg.replace('font-family="Times, serif"', f'font-family="{font.family}"', 1)
