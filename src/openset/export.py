@@ -46,7 +46,7 @@ def export(net: nn.Module, path: str | os.PathLike[str], info: JudgeInfo, head: 
     The batch is dynamic; for info.preprocess.mode "fit" height and width are too (multiples of `multiple`), else
     they are `size`. `net` and `head` are left as they are; a copy on the CPU in eval mode is exported. Raises
     TrainingError when the graph cannot be made or differs from torch by more than 1e-4 (logits relative to
-    max(1, |logit|), probabilities and score absolute), JudgeFileError when `info` or `path` cannot be written,
+    max(1, the picture's largest |logit|), probabilities and score absolute), JudgeFileError when `info` or `path` cannot be written,
     MissingExtraError. On any error `path` is left as it was.
     """
     info_to_json(info)  # refused before minutes are spent, not after
@@ -90,7 +90,7 @@ def check_parity(graph: nn.Module, judge: Judge) -> Mapping[str, float]:
         got = judge.outputs(pixels)
         for key in OUTPUTS:
             right = expected[key].numpy().astype(np.float64)
-            scale = np.maximum(1, abs(right)) if key == "logits" else 1.0
+            scale = np.maximum(1, abs(right).max(axis=1, keepdims=True)) if key == "logits" else 1.0
             far = float(np.max(abs(got[key] - right) / scale))
             if not far <= TOLERANCE:
                 raise TrainingError(
