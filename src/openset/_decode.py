@@ -1,0 +1,308 @@
+"""Bytes -> uint8 RGB, one decoder a format. `images.load` is the door; this is the machinery behind it.
+
+Each format's plugin class of Pillow is called itself, never `Image.open`: so no other decoder (EPS and its Ghostscript,
+PSD, FITS ...) can ever run, Pillow's process-wide limits stay as the user's program set them, and only the plugin that
+is needed is imported. HEIF goes to libheif (pi_heif), PDF pages to pdfium (pypdfium2), both imported at first need.
+
+What bounds the time: pixels are counted before decoding; JPEG, PNG, GIF, BMP and plain TIFF meet the deadline at every
+block they read, PDF pages between drawing steps. WebP, AVIF, HEIF and compressed TIFF decode in one call that only the
+pixel limit bounds.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from . import _formats
+from . import _pixels as pixels
+from ._formats import CONVERT, CUT_SHORT, DAMAGED, UnreadableError
+from ._pixels import Pixels
+
+PDF_LONG_SIDE = 2000  # pixels of a page's longer side: 171 dpi for A4
+_SLOW = "Leave it out, or raise Limits.max_seconds if you trust it"
+
+
+def decode(data: bytes, *, size_hint: int | None, max_pixels: float, max_seconds: float, page: int) -> Pixels:
+    """uint8 [H, W, 3]. Raises UnreadableError only, whatever the bytes (and MemoryError is one of its causes)."""
+    if not data:
+        raise UnreadableError("the file is empty (0 bytes)", CUT_SHORT)
+    kind = _formats.sniff(data)
+    if kind is None:
+        name, remedy = _formats.looks_like(data)
+        raise UnreadableError(f"not a picture: it looks like {name}", remedy)
+    if page and kind != "PDF":
+        raise UnreadableError(f"page {page + 1} was asked for, but a {kind} is read as one picture", "Ask for page 1")
+    budget = Budget(max_pixels, time.monotonic() + max_seconds)
+    try:
+        with _pillow_is_quiet():
+            if kind == "PDF":
+                return _pdf(data, page, size_hint, budget)
+            if kind == "HEIF":
+                return _heif(data, budget)
+            return _pillow(kind, data, size_hint, budget)
+    except UnreadableError:
+        raise
+    except TimeoutError as error:
+        raise UnreadableError(f"decoding this {kind} took more than {max_seconds:g} s", _SLOW) from error
+    except MemoryError as error:
+        raise UnreadableError(f"not enough memory to decode this {kind}", "Shrink the picture") from error
+    except Exception as error:  # decoders raise nearly anything on damaged bytes
+        said = (str(error) or type(error).__name__).splitlines()[0][:200]
+        if "truncated" in said.lower():
+            raise UnreadableError(f"the {kind} is cut short ({said})", CUT_SHORT) from error
+        raise UnreadableError(f"the {kind} is damaged, or of a kind not read here ({said})", DAMAGED) from error
+
+
+class Budget:
+    """The pixels and the time one picture may take."""
+
+    def __init__(self, max_pixels: float, deadline: float) -> None:
+        self.max_pixels, self.deadline = max_pixels, deadline
+
+    def spend(self, width: int, height: int, area: int = 0, limit: float | None = None) -> None:
+        """Refuse a picture of width x height (decoded as `area` pixels where that is more) beyond the limit."""
+        limit = self.max_pixels if limit is None else min(limit, self.max_pixels)
+        if max(width * height, area) > limit:
+            raise UnreadableError(
+                f"{width} x {height} pixels are more than the limit of {limit / 1e6:g} million pixels",
+                "Shrink the picture, or raise Limits.max_pixels if you trust it and have the memory",
+            )
+
+    def check(self) -> None:
+        if time.monotonic() >= self.deadline:
+            raise TimeoutError
+
+
+class _Source(io.BytesIO):
+    """The file's bytes. Every read meets the deadline; at the end it raises, so that no decoder fills in gray."""
+
+    def __init__(self, data: bytes, budget: Budget) -> None:
+        super().__init__(data)
+        self.budget, self.strict = budget, False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.budget.check()
+        data = super().read(size)
+        if self.strict and not data and size != 0:
+            raise OSError("image file is truncated")
+        return data
+
+
+_QUIET: Any = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+_quiet_lock = threading.Lock()
+_loading = 0
+
+
+@contextmanager
+def _pillow_is_quiet() -> Iterator[None]:
+    """Hide Pillow's warnings (corrupt EXIF, odd APNG ...): neither printed nor, under -W error, raised mid-decode.
+
+    `warnings.catch_warnings` swaps process-wide state and is not thread-safe; here one entry goes into the list of
+    filters when the first load begins and the same entry comes out when the last one ends.
+    """
+    global _loading
+    with _quiet_lock:
+        _loading += 1
+        filters: Any = warnings.filters
+        if _QUIET not in filters:
+            filters.insert(0, _QUIET)
+    try:
+        yield
+    finally:
+        with _quiet_lock:
+            _loading -= 1
+            filters = warnings.filters
+            if not _loading and _QUIET in filters:
+                filters.remove(_QUIET)
+
+
+def _pillow(kind: str, data: bytes, size_hint: int | None, budget: Budget) -> Pixels:
+    opener = {"JPEG": _jpeg, "PNG": _png, "WEBP": _webp, "GIF": _gif, "TIFF": _tiff, "BMP": _bmp, "AVIF": _avif}[kind]
+    image, bits, inverted = opener(data, size_hint, budget)
+    source = image.fp
+    if isinstance(source, _Source):
+        source.strict = kind != "JPEG"  # some writers leave out a JPEG's end marker
+    image.load()
+    turn = pixels.orientation(image)
+    return np.ascontiguousarray(pixels.turned(pixels.rgb(image, bits, inverted), turn))
+
+
+Opened = tuple[Any, int, bool]  # Pillow's image, bits of a 16-bit gray sample, whether white is zero
+
+
+def _jpeg(data: bytes, size_hint: int | None, budget: Budget) -> Opened:
+    from PIL import ImageFile
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    facts = _formats.jpeg(data)
+    if facts.scans > _formats.MAX_SCANS:
+        raise UnreadableError(f"the JPEG has more than {_formats.MAX_SCANS} scans", "Save it again as an ordinary JPEG")
+    if not facts.ended and (data.endswith(b"\0\0") or ImageFile.LOAD_TRUNCATED_IMAGES):
+        raise UnreadableError("the JPEG is cut short (no end marker)", CUT_SHORT)
+    width, height = facts.width, facts.height
+    scale = 1
+    if size_hint is not None:
+        scale = next((s for s in (8, 4, 2) if -(-max(width, height) // s) >= size_hint), 1)
+    if facts.progressive:
+        budget.spend(width, height)  # its coefficients are all kept, whatever the scale
+    budget.spend(-(-width // scale), -(-height // scale))
+    image = JpegImageFile(_Source(data, budget))
+    if image.size != (width, height):
+        raise UnreadableError("the JPEG is damaged (two frame sizes)", DAMAGED)
+    if scale > 1:
+        image.draft(None, (max(1, width // scale), max(1, height // scale)))
+    return image, 8, False
+
+
+def _png(data: bytes, _: int | None, budget: Budget) -> Opened:
+    from PIL.PngImagePlugin import PngImageFile
+
+    width, height, depth = _formats.png_size(data)
+    budget.spend(width, height)
+    image = PngImageFile(_Source(_formats.png_bare(data), budget))
+    key = image.info.get("transparency")
+    if isinstance(key, int) and image.mode == "L" and depth < 8:
+        image.info["transparency"] = key * 255 // (2**depth - 1)  # Pillow scales the samples, not the key
+    elif isinstance(key, tuple) and depth == 16:
+        image.info["transparency"] = tuple(k >> 8 for k in key)
+    return image, depth, False
+
+
+def _webp(data: bytes, _: int | None, budget: Budget) -> Opened:
+    from PIL.WebPImagePlugin import WebPImageFile
+
+    budget.spend(*_formats.webp_size(data), limit=_pillow_limit())
+    return WebPImageFile(_Source(data, budget)), 8, False
+
+
+def _gif(data: bytes, _: int | None, budget: Budget) -> Opened:
+    from PIL.GifImagePlugin import GifImageFile
+
+    image = GifImageFile(_Source(data, budget))  # allocates nothing yet; a frame may be larger than the screen
+    budget.spend(*image.size)
+    return image, 8, False
+
+
+def _bmp(data: bytes, _: int | None, budget: Budget) -> Opened:
+    from PIL.BmpImagePlugin import BmpImageFile
+
+    image = BmpImageFile(_Source(data, budget))
+    budget.spend(*image.size)
+    if image.tile[0][0] == "bmp_rle" and image.width > 65_535:
+        raise UnreadableError(f"a run-length BMP {image.width} pixels wide", CONVERT)  # its decoder pads in Python
+    return image, 8, False
+
+
+def _tiff(data: bytes, _: int | None, budget: Budget) -> Opened:
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    facts = _formats.tiff(data)
+    budget.spend(facts.width, facts.height, facts.area, _pillow_limit())
+    return TiffImageFile(_Source(data, budget)), facts.bits, facts.white_is_zero
+
+
+def _avif(data: bytes, _: int | None, budget: Budget) -> Opened:
+    from PIL.AvifImagePlugin import AvifImageFile
+
+    image = AvifImageFile(_Source(data, budget))
+    budget.spend(*image.size)
+    return image, 8, False
+
+
+def _pillow_limit() -> float | None:
+    """Pillow's own hard limit, which WebP and TIFF check inside (179 million pixels unless the program changed it)."""
+    from PIL import Image
+
+    return None if Image.MAX_IMAGE_PIXELS is None else 2 * Image.MAX_IMAGE_PIXELS
+
+
+def _heif(data: bytes, budget: Budget) -> Pixels:
+    try:
+        import pi_heif
+    except ImportError as error:
+        raise UnreadableError("HEIF needs the package 'pi_heif'", "Install it with:  pip install pi-heif") from error
+    from PIL import Image
+
+    image = pi_heif.open_heif(data, convert_hdr_to_8bit=True)  # turned as the container says, by libheif itself
+    budget.spend(*image.size)
+    data = image.data
+    width, height = image.size
+    mode = image.mode
+    if ";" in mode:  # monochrome of 10 or 12 bits, which libheif leaves as it is
+        raise UnreadableError(f"a HEIF of the kind {mode}", CONVERT)
+    return pixels.rgb(Image.frombytes(mode, (width, height), data, "raw", mode, image.stride), 8, False)
+
+
+_pdfium_lock = threading.Lock()  # pdfium is not thread-safe
+
+
+def pdf_pages(data: bytes) -> int:
+    """How many pages a PDF has; 0 where it cannot be opened (loading it then says why)."""
+    try:
+        import pypdfium2
+    except ImportError:
+        return 0
+    with _pdfium_lock:
+        try:
+            with pypdfium2.PdfDocument(data) as document:
+                return len(document)
+        except Exception:  # pdfium's errors, ctypes' errors: load tells them
+            return 0
+
+
+def _pdf(data: bytes, page: int, size_hint: int | None, budget: Budget) -> Pixels:
+    try:
+        import pypdfium2
+    except ImportError as error:
+        raise UnreadableError(
+            "PDF pages need the package 'pypdfium2', which is not installed",
+            'Install it with:  pip install "openset[pdf]"',
+        ) from error
+    with _pdfium_lock:
+        try:
+            document = pypdfium2.PdfDocument(data)
+        except pypdfium2.PdfiumError as error:
+            if "password" in str(error).lower():
+                raise UnreadableError("the PDF is locked with a password", "Save it without the password") from error
+            raise
+        with document:
+            pages = len(document)
+            if page >= pages:
+                raise UnreadableError(f"page {page + 1} was asked for, but the PDF has {pages}", "Ask for a page in it")
+            sheet = document[page]
+            wide, tall = sheet.get_size()
+            if not (0 < wide < 1e6 and 0 < tall < 1e6):
+                raise UnreadableError(f"the page measures {wide:g} x {tall:g} points", DAMAGED)
+            scale = max(PDF_LONG_SIDE, size_hint or 0) / max(wide, tall)
+            budget.spend(max(1, round(wide * scale)), max(1, round(tall * scale)))
+            return _drawn(sheet, max(1, round(wide * scale)), max(1, round(tall * scale)), budget)
+
+
+def _drawn(sheet: Any, width: int, height: int, budget: Budget) -> Pixels:
+    """A page drawn on white in steps, so that a page that never ends meets the deadline."""
+    import pypdfium2
+    import pypdfium2.raw as pdfium
+
+    bitmap = pypdfium2.PdfBitmap.new_native(width, height, pdfium.FPDFBitmap_BGR, rev_byteorder=True)
+    bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
+    late = pdfium.IFSDK_PAUSE(version=1)
+    callback = type(late.NeedToPauseNow)(lambda _: time.monotonic() >= budget.deadline)
+    late.NeedToPauseNow = callback
+    flags = pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER
+    try:
+        status = pdfium.FPDF_RenderPageBitmap_Start(bitmap, sheet, 0, 0, width, height, 0, flags, late)
+        budget.check()
+    finally:
+        pdfium.FPDF_RenderPage_Close(sheet)
+    if status != pdfium.FPDF_RENDER_DONE:
+        raise UnreadableError("the page cannot be drawn", DAMAGED)
+    return np.array(bitmap.to_numpy()[:, :, :3])
