@@ -314,7 +314,7 @@ def test_every_way_to_a_tensor_in_the_onnx_format_is_walked() -> None:
     while more := {name for name, parts in inner.items() if holding & set(parts.values())} - holding:
         holding |= more
     ways = {n: {f: m for f, m in inner[n].items() if m in holding} for n in holding - {"TensorProto"}}
-    assert onnxbytes.NESTED == ways
+    assert ways == onnxbytes.NESTED
     numbers = TensorProto.DESCRIPTOR.fields_by_name
     assert numbers["external_data"].number == onnxbytes.EXTERNAL_DATA
     assert numbers["data_location"].number == onnxbytes.DATA_LOCATION

@@ -23,7 +23,7 @@ from . import decide, images
 from .errors import ImageError, JudgeFileError
 from .judgefile import info_of
 from .onnxbytes import read_model
-from .types import Decision, JudgeInfo, Preprocess
+from .types import Decision, JudgeInfo
 
 SHIPPED = {"sheet-music": "sheetmusic/sheet-music.onnx"}  # name -> file inside this package
 OUTPUTS = ("logits", "probabilities", "score")
@@ -67,7 +67,6 @@ class Judge:
     def __init__(self, info: JudgeInfo, session: Any) -> None:
         self.info = info
         self._session = session
-        self._size_hint = size_hint(info.preprocess)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -154,7 +153,11 @@ class Judge:
         name = _name(source)
         try:
             _check_source(source)
-            array = source if isinstance(source, np.ndarray) else images.load(source, size_hint=self._size_hint)
+            array = (
+                source
+                if isinstance(source, np.ndarray)
+                else images.load(source, size_hint=self.info.preprocess.size_hint)
+            )
             if max(array.shape[:2]) < self.info.preprocess.min_side:
                 return _too_small(name, array.shape, self.info.preprocess.min_side)
             return images.resize(array, self.info.preprocess)
@@ -181,30 +184,9 @@ class Judge:
         return (made[at] for at in range(len(read)))
 
     def _judge(self, pixels: Pixels, names: list[str], threshold: float | None) -> list[Decision]:
-        """Decisions on pixels [B, 3, H, W]; a row whose numbers are no probabilities becomes an error."""
-        outputs = self.outputs(pixels)
-        sums = outputs["probabilities"].sum(axis=1)
-        sound = np.isfinite(outputs["score"]) & (abs(sums - 1) < 1e-3) & (outputs["probabilities"] >= 0).all(axis=1)
-        decided = iter(
-            decide.decide(
-                outputs["probabilities"][sound],
-                self.info,
-                [name for name, ok in zip(names, sound, strict=True) if ok],
-                score=outputs["score"][sound],
-                threshold=threshold,
-            )
-        )
-        broken = "the judge's numbers for it are no probabilities", "Export the judge again, or report the picture."
-        return [next(decided) if ok else _unread(name, *broken) for name, ok in zip(names, sound, strict=True)]
-
-
-def size_hint(pre: Preprocess) -> int:
-    """The long side, in pixels, to which a JPEG may be decoded before `pre` without its quality suffering.
-
-    "fit": twice the size, so that the last reduction is always an averaging one. "stretch", "crop": four times, so
-    that the short side too keeps twice the size in pictures up to 2 : 1, and the size itself up to 4 : 1.
-    """
-    return max(pre.min_side, (2 if pre.mode == "fit" else 4) * pre.size)
+        """Decisions on pixels [B, 3, H, W]."""
+        made = self.outputs(pixels)
+        return decide.decide(made["probabilities"], self.info, names, score=made["score"], threshold=threshold)
 
 
 def usable_cores() -> int:

@@ -30,6 +30,16 @@ class Preprocess:
     multiple: int = 1
     min_side: int = 8
 
+    @property
+    def size_hint(self) -> int:
+        """The long side, in pixels, to which a JPEG may be decoded without the quality of the pixels suffering.
+
+        Training and judging both pass it to `images.load`, so that both see the same pixels. "fit": twice the size,
+        so that the last reduction still averages. "stretch", "crop": four times, so that the short side too keeps
+        twice the size in pictures up to 2 : 1, and the size itself up to 4 : 1.
+        """
+        return max(self.min_side, (2 if self.mode == "fit" else 4) * self.size)
+
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
