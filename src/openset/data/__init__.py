@@ -1,1 +1,4 @@
-"""Pictures in folders, their splits and checks, and out-distribution pictures."""
+"""From folders of pictures to labelled, split items (`folders`), their copies (`near`) and their faults (`check`).
+
+Importing this package imports nothing heavy: take the module you need.
+"""

@@ -1,0 +1,126 @@
+"""Which files below a folder are pictures by their name, and what was passed over and why. Nothing is opened.
+
+Names are visited sorted, links are followed, each real folder once. Hidden files, what macOS, Windows and Synology
+leave behind, and files without a picture's suffix are counted, never silently dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ..errors import DataError
+from ..images import SUFFIXES, find
+
+LEFT_BEHIND = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "icon\r"})
+
+HIDDEN = "hidden or left behind by the system"
+OTHER = "not pictures by their names"
+SPECIAL = "not ordinary files"
+SEEN = "folders reached a second time by a link"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """pictures: paths below the folder, sorted; each page of a PDF is one, "file.pdf#page=N". ignored: reason ->
+    how many entries were passed over. suffixes: of those passed over for their name. leaving: links that lead out
+    of the folder they were looked for in."""
+
+    pictures: tuple[str, ...] = ()
+    ignored: Counter[str] = field(default_factory=Counter)
+    suffixes: Counter[str] = field(default_factory=Counter)
+    leaving: tuple[str, ...] = ()
+
+
+def together(parts: Iterable[Found]) -> Found:
+    """What several folders hold, as one; pictures sorted."""
+    parts = list(parts)
+    ignored: Counter[str] = Counter()
+    suffixes: Counter[str] = Counter()
+    for part in parts:
+        ignored.update(part.ignored)
+        suffixes.update(part.suffixes)
+    pictures = sorted(path for part in parts for path in part.pictures)
+    return Found(tuple(pictures), ignored, suffixes, tuple(sorted(p for part in parts for p in part.leaving)))
+
+
+def passed_over(name: str) -> bool:
+    """Is this name hidden (a dot in front) or left behind by an operating system?"""
+    return name.startswith(".") or name.lower() in LEFT_BEHIND
+
+
+def entries(folder: str) -> list[os.DirEntry[str]]:
+    """The folder's entries sorted by name. Raises DataError where it cannot be listed."""
+    try:
+        with os.scandir(folder) as listing:
+            return sorted(listing, key=lambda entry: entry.name)
+    except OSError as e:
+        raise DataError(
+            f"the folder {folder!r} cannot be listed ({e.strerror}). Check the path and that you may read it."
+        ) from e
+
+
+def sort_entries(listing: Iterable[os.DirEntry[str]]) -> tuple[list[os.DirEntry[str]], Found]:
+    """(folders to look into, what the files beside them are)."""
+    folders: list[os.DirEntry[str]] = []
+    pictures: list[str] = []
+    ignored: Counter[str] = Counter()
+    suffixes: Counter[str] = Counter()
+    for entry in listing:
+        suffix = os.path.splitext(entry.name)[1].lower()
+        if passed_over(entry.name):
+            ignored[HIDDEN] += 1
+        elif entry.is_dir():
+            folders.append(entry)
+        elif suffix not in SUFFIXES:
+            ignored[OTHER] += 1
+            suffixes[suffix or "no suffix"] += 1
+        elif _is_special(entry.path):
+            ignored[SPECIAL] += 1
+        elif suffix == ".pdf":
+            pictures.extend(find([entry.path]))
+        else:  # a dangling link too: reading it says what is wrong
+            pictures.append(entry.path)
+    return folders, Found(tuple(pictures), ignored, suffixes)
+
+
+def _is_special(path: str) -> bool:
+    """A pipe, a device or a socket: opening one may wait for ever."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def walk(folder: str, *, root: str | None = None) -> Found:
+    """The pictures below `folder`. root: the folder that links should not leave (default: `folder`).
+
+    Raises DataError where a folder cannot be listed.
+    """
+    home = root or folder
+    seen: set[str] = set()
+    parts: list[Found] = []
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        real = os.path.realpath(here)
+        if real in seen:
+            parts.append(Found(ignored=Counter({SEEN: 1})))
+            continue
+        seen.add(real)
+        listing = entries(here)
+        folders, files = sort_entries(listing)
+        parts += [files, Found(leaving=links_out(listing, home))]
+        waiting += [entry.path for entry in reversed(folders)]
+    return together(parts)
+
+
+def links_out(listing: Iterable[os.DirEntry[str]], home: str) -> tuple[str, ...]:
+    """Links among the entries, hidden ones aside, that lead out of the folder `home`."""
+    real = os.path.realpath(home)
+    inside = real.rstrip(os.sep) + os.sep
+    links = [e.path for e in listing if e.is_symlink() and not passed_over(e.name)]
+    return tuple(path for path in links if not (os.path.realpath(path) + os.sep).startswith(inside))
