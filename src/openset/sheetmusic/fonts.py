@@ -1,8 +1,9 @@
 """Fonts for made-up documents: found on the system, inside Python packages, or taken out of Debian packages.
 
-Nothing is installed: a `.deb` is fetched with `apt-get download` and unpacked into a cache folder that the caller names.
-Every failure is said aloud on stderr and none is fatal; without a network the fonts that are there are used. Whole font
-families are held out for testing by a stable hash of the family's name (`split`), so that no test page's letters were seen.
+Nothing is installed: a `.deb` is fetched with `apt-get download` and unpacked into a cache folder that the caller
+names. Every failure is said aloud on stderr and none is fatal; without a network the fonts that are there are used.
+Whole font families are held out for testing by a stable hash of their names (`split`): their letters are never seen
+in training.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sysconfig
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -26,61 +27,78 @@ from openset.sheetmusic.words import SCRIPTS, probe
 Kind = Literal["serif", "sans", "mono", "hand", "black"]
 SUFFIXES = frozenset({".ttf", ".otf", ".ttc"})
 HELD_OUT = 0.25
-_SHAPED = frozenset(
-    "arabic hebrew syriac devanagari bengali gurmukhi gujarati oriya tamil telugu kannada malayalam sinhala khmer "
-    "myanmar tibetan thai lao".split()
-)
-_SYMBOLS = (
-    "symbol emoji awesome dingbat braille icon music feta bravura leland leipzig petaluma gootville emmentaler opus maestro cmex "
-    "cmsy stixsiz keyboard lastresort barcode stixnonuni circos dseg glyphicons opensymbol denemo euterpe mathjax_size fallback"
-).split()
+_SHAPED_NAMES = """
+arabic bengali devanagari gujarati gurmukhi hebrew kannada khmer lao malayalam myanmar oriya sinhala syriac
+tamil telugu thai tibetan
+"""
+_SHAPED = frozenset(_SHAPED_NAMES.split())
+_SYMBOL_NAMES = """
+symbol emoji awesome dingbat braille icon music feta bravura leland leipzig petaluma gootville emmentaler opus
+maestro cmex cmsy stixsiz keyboard lastresort barcode stixnonuni circos dseg glyphicons opensymbol denemo
+euterpe mathjax_size fallback
+"""
+_SYMBOLS = tuple(_SYMBOL_NAMES.split())
+_HAND_NAMES = """
+hand breip femke rufscript ecolier dancing kristi script kouzan soseki purisa comic chilanka karumbi johnsmith
+kalapi aoyagi kaushan marck yusei klee leckerli staypuft humor levien joscelyn seto yoz kiloji pecita
+italic-hand isabella summersby domestic
+"""
+_BLACK_NAMES = """
+fraktur blackletter gotico unifraktur blankenburg cloister schwabach fett lobster
+"""
+_MONO_NAMES = """
+mono courier typewriter consol hack code typist ocr gnutype 3270 spleen cursor tlwgtypo d2coding terminus
+anonymous fantasque agave hermit cmtt lmtt
+"""
+_SERIF_NAMES = """
+serif roman garamond libertin junicode gentium charis doulos times oldstandard didot bodoni baskerv bookman
+schola palat pagella termes bonum mincho ming song batang amiri caladea vollkorn stix cardo goudy fanwood
+lindenhill prociono cmr cmu century romande accanthis artemisia porson kinnari norasi essays elstob p052 c059
+"""
 _KINDS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
-    ("hand", tuple((
-        "hand breip femke rufscript ecolier dancing kristi script kouzan soseki purisa comic chilanka karumbi johnsmith kalapi "
-        "aoyagi kaushan marck yusei klee leckerli staypuft humor levien joscelyn seto yoz kiloji pecita italic-hand isabella summersby domestic"
-    ).split())),
-    ("black", ("fraktur", "blackletter", "gotico", "unifraktur", "blankenburg", "cloister", "schwabach", "fett", "lobster")),
-    ("mono", ("mono", "courier", "typewriter", "consol", "hack", "code", "typist", "ocr", "gnutype", "3270", "spleen", "cursor",
-              "tlwgtypo", "d2coding", "terminus", "anonymous", "fantasque", "agave", "hermit", "cmtt", "lmtt")),
-    ("serif", ("serif", "roman", "garamond", "libertin", "junicode", "gentium", "charis", "doulos", "times", "oldstandard",
-               "didot", "bodoni", "baskerv", "bookman", "schola", "palat", "pagella", "termes", "bonum", "mincho", "ming", "song",
-               "batang", "amiri", "caladea", "vollkorn", "stix", "cardo", "goudy", "fanwood", "lindenhill", "prociono", "cmr", "cmu",
-               "century", "romande", "accanthis", "artemisia", "porson", "kinnari", "norasi", "essays", "elstob", "p052", "c059")),
-)  # fmt: skip
-PACKAGES: tuple[str, ...] = tuple(
-    (
-        "fonts-liberation fonts-dejavu-core fonts-dejavu-extra fonts-freefont-ttf fonts-noto-core fonts-wqy-microhei fonts-wqy-zenhei "
-        "fonts-ipafont-gothic fonts-ipafont-mincho fonts-ipaexfont-mincho fonts-unfonts-core fonts-nanum fonts-arphic-uming "
-        "fonts-arphic-ukai fonts-arphic-gbsn00lp fonts-gfs-artemisia fonts-gfs-baskerville fonts-gfs-didot fonts-gfs-didot-classic "
-        "fonts-gfs-neohellenic fonts-gfs-olga fonts-gfs-porson fonts-gfs-solomos fonts-gfs-bodoni-classic fonts-gfs-complutum "
-        "fonts-hosny-amiri fonts-hosny-thabit fonts-kacst fonts-farsiweb fonts-paktype fonts-nafees fonts-arabeyes fonts-sil-charis "
-        "fonts-sil-doulos fonts-sil-gentium fonts-sil-gentium-basic fonts-sil-andika fonts-sil-scheherazade fonts-sil-lateef "
-        "fonts-sil-ezra fonts-sil-galatia fonts-sil-abyssinica fonts-sil-padauk fonts-sil-mondulkiri fonts-sil-annapurna "
-        "fonts-sil-awami-nastaliq fonts-sil-harmattan fonts-sil-nuosusil fonts-lohit-deva fonts-lohit-beng-bengali fonts-lohit-gujr "
-        "fonts-lohit-guru fonts-lohit-knda fonts-lohit-mlym fonts-lohit-orya fonts-lohit-taml fonts-lohit-telu fonts-lklug-sinhala "
-        "fonts-smc-meera fonts-smc-rachana fonts-smc-chilanka fonts-smc-karumbi fonts-gargi fonts-sahadeva fonts-nakula "
-        "fonts-tlwg-garuda-ttf fonts-tlwg-kinnari-ttf fonts-tlwg-purisa-ttf fonts-tlwg-typewriter-ttf fonts-tlwg-sawasdee-ttf "
-        "fonts-tlwg-norasi-ttf fonts-tlwg-typist-ttf fonts-tlwg-umpush-ttf fonts-tlwg-waree-ttf fonts-lao fonts-khmeros fonts-bpg-georgian "
-        "fonts-tibetan-machine fonts-ddc-uchen fonts-ukij-uyghur fonts-manchufont fonts-senamirmir-washra fonts-lg-aboriginal "
-        "fonts-ecolier-court fonts-dkg-handwriting fonts-breip fonts-femkeklaver fonts-rufscript fonts-dancingscript fonts-kristi "
-        "fonts-kaushanscript fonts-comic-neue fonts-humor-sans fonts-johnsmith-induni fonts-joscelyn fonts-isabella fonts-sjfonts "
-        "fonts-summersby fonts-tomsontalks fonts-aoyagi-kouzan-t fonts-aoyagi-soseki fonts-kouzan-mouhitsu fonts-klee fonts-yusei-magic "
-        "fonts-seto fonts-kiloji fonts-levien-typoscript fonts-levien-museum fonts-leckerli-one fonts-lobstertwo fonts-junicode "
-        "fonts-ebgaramond fonts-oldstandard fonts-linuxlibertine fonts-cardo fonts-essays1743 fonts-goudybookletter fonts-fanwood "
-        "fonts-lindenhill fonts-prociono fonts-century-catalogue fonts-gotico-antiqua fonts-blankenburg fonts-elstob fonts-vollkorn "
-        "fonts-crosextra-caladea fonts-crosextra-carlito fonts-urw-base35 fonts-texgyre fonts-lmodern fonts-cmu fonts-adf-accanthis "
-        "fonts-adf-baskervald fonts-adf-berenis fonts-adf-gillius fonts-adf-romande fonts-adf-tribun fonts-adf-universalis fonts-adf-verana "
-        "fonts-courier-prime fonts-gnutypewriter fonts-ocr-a fonts-ocr-b fonts-inconsolata fonts-hack fonts-firacode fonts-jetbrains-mono "
-        "fonts-anonymous-pro fonts-3270 fonts-fantasque-sans fonts-go fonts-b612 fonts-open-sans fonts-lato fonts-cantarell fonts-inter "
-        "fonts-roboto-unhinted fonts-roboto-slab fonts-quattrocento fonts-quicksand fonts-comfortaa fonts-yanone-kaffeesatz fonts-league-spartan "
-        "fonts-bebas-neue fonts-cabin fonts-dosis fonts-play fonts-paratype fonts-tuffy fonts-opendyslexic fonts-averia-gwf fonts-uralic fonts-noto-mono"
-    ).split()
-)  # fmt: skip
+    ("hand", tuple(_HAND_NAMES.split())),
+    ("black", tuple(_BLACK_NAMES.split())),
+    ("mono", tuple(_MONO_NAMES.split())),
+    ("serif", tuple(_SERIF_NAMES.split())),
+)
+_PACKAGE_NAMES = """
+fonts-liberation fonts-dejavu-core fonts-dejavu-extra fonts-freefont-ttf fonts-noto-core fonts-wqy-microhei
+fonts-wqy-zenhei fonts-ipafont-gothic fonts-ipafont-mincho fonts-ipaexfont-mincho fonts-unfonts-core fonts-nanum
+fonts-arphic-uming fonts-arphic-ukai fonts-arphic-gbsn00lp fonts-gfs-artemisia fonts-gfs-baskerville
+fonts-gfs-didot fonts-gfs-didot-classic fonts-gfs-neohellenic fonts-gfs-olga fonts-gfs-porson fonts-gfs-solomos
+fonts-gfs-bodoni-classic fonts-gfs-complutum fonts-hosny-amiri fonts-hosny-thabit fonts-kacst fonts-farsiweb
+fonts-paktype fonts-nafees fonts-arabeyes fonts-sil-charis fonts-sil-doulos fonts-sil-gentium
+fonts-sil-gentium-basic fonts-sil-andika fonts-sil-scheherazade fonts-sil-lateef fonts-sil-ezra
+fonts-sil-galatia fonts-sil-abyssinica fonts-sil-padauk fonts-sil-mondulkiri fonts-sil-annapurna
+fonts-sil-awami-nastaliq fonts-sil-harmattan fonts-sil-nuosusil fonts-lohit-deva fonts-lohit-beng-bengali
+fonts-lohit-gujr fonts-lohit-guru fonts-lohit-knda fonts-lohit-mlym fonts-lohit-orya fonts-lohit-taml
+fonts-lohit-telu fonts-lklug-sinhala fonts-smc-meera fonts-smc-rachana fonts-smc-chilanka fonts-smc-karumbi
+fonts-gargi fonts-sahadeva fonts-nakula fonts-tlwg-garuda-ttf fonts-tlwg-kinnari-ttf fonts-tlwg-purisa-ttf
+fonts-tlwg-typewriter-ttf fonts-tlwg-sawasdee-ttf fonts-tlwg-norasi-ttf fonts-tlwg-typist-ttf
+fonts-tlwg-umpush-ttf fonts-tlwg-waree-ttf fonts-lao fonts-khmeros fonts-bpg-georgian fonts-tibetan-machine
+fonts-ddc-uchen fonts-ukij-uyghur fonts-manchufont fonts-senamirmir-washra fonts-lg-aboriginal
+fonts-ecolier-court fonts-dkg-handwriting fonts-breip fonts-femkeklaver fonts-rufscript fonts-dancingscript
+fonts-kristi fonts-kaushanscript fonts-comic-neue fonts-humor-sans fonts-johnsmith-induni fonts-joscelyn
+fonts-isabella fonts-sjfonts fonts-summersby fonts-tomsontalks fonts-aoyagi-kouzan-t fonts-aoyagi-soseki
+fonts-kouzan-mouhitsu fonts-klee fonts-yusei-magic fonts-seto fonts-kiloji fonts-levien-typoscript
+fonts-levien-museum fonts-leckerli-one fonts-lobstertwo fonts-junicode fonts-ebgaramond fonts-oldstandard
+fonts-linuxlibertine fonts-cardo fonts-essays1743 fonts-goudybookletter fonts-fanwood fonts-lindenhill
+fonts-prociono fonts-century-catalogue fonts-gotico-antiqua fonts-blankenburg fonts-elstob fonts-vollkorn
+fonts-crosextra-caladea fonts-crosextra-carlito fonts-urw-base35 fonts-texgyre fonts-lmodern fonts-cmu
+fonts-adf-accanthis fonts-adf-baskervald fonts-adf-berenis fonts-adf-gillius fonts-adf-romande fonts-adf-tribun
+fonts-adf-universalis fonts-adf-verana fonts-courier-prime fonts-gnutypewriter fonts-ocr-a fonts-ocr-b
+fonts-inconsolata fonts-hack fonts-firacode fonts-jetbrains-mono fonts-anonymous-pro fonts-3270
+fonts-fantasque-sans fonts-go fonts-b612 fonts-open-sans fonts-lato fonts-cantarell fonts-inter
+fonts-roboto-unhinted fonts-roboto-slab fonts-quattrocento fonts-quicksand fonts-comfortaa
+fonts-yanone-kaffeesatz fonts-league-spartan fonts-bebas-neue fonts-cabin fonts-dosis fonts-play fonts-paratype
+fonts-tuffy fonts-opendyslexic fonts-averia-gwf fonts-uralic fonts-noto-mono
+"""
+PACKAGES: tuple[str, ...] = tuple(_PACKAGE_NAMES.split())
 
 
 @dataclass(frozen=True)
 class Font:
-    """path: the file. index: face inside a .ttc. family: the font's own name. kind: guessed from the name ("sans" by default)."""
+    """path: the file. index: face inside a .ttc. family: its own name. kind: guessed from the name, else "sans"."""
 
     path: str
     index: int
@@ -99,9 +117,9 @@ def sized(font: Font, size: float, script: str = "latin") -> ImageFont.FreeTypeF
     return _open(font.path, font.index, max(4, round(size)), script in _SHAPED)
 
 
-@lru_cache(maxsize=None)
+@cache
 def covers(font: Font, script: str) -> bool:
-    """Whether the font has its own, different glyphs for letters of the script (a missing glyph draws one and the same box)."""
+    """Whether the font has its own glyphs for letters of the script (missing ones all draw the same box)."""
     try:
         face = _open(font.path, font.index, 16, False)
         seen = {b"", bytes(face.getmask("\uf8f1"))}
@@ -171,7 +189,7 @@ def _unpack(name: str, into: Path) -> str | None:
 
 
 def fetch_fonts(cache: Path, packages: Sequence[str] = PACKAGES) -> list[Path]:
-    """Font files of Debian packages, one folder a package under `cache`; a package that is there already is not fetched again."""
+    """Font files of Debian packages, one folder a package under `cache`; one that is there is not fetched again."""
     cache.mkdir(parents=True, exist_ok=True)
     for name in packages:
         folder = cache / name
@@ -201,7 +219,7 @@ def use(fonts: Iterable[Font]) -> None:
     by.cache_clear()
 
 
-@lru_cache(maxsize=None)
+@cache
 def by(script: str, kind: Kind | None) -> tuple[tuple[Font, ...], ...]:
     """Fonts in use that cover the script, grouped by family; of the kind wanted, or of any where none is."""
     if not _in_use:

@@ -1,7 +1,8 @@
 """Handwriting, of two makes: smooth pen strokes of an invented alphabet, and handwriting fonts set unevenly.
 
-A `Hand` is one person's writing: slant, letter shapes, pen. Invented letters are control points (x right, y up, 0 at the baseline,
-1 at the x-height) drawn as Catmull-Rom curves; within one page the same letters come back, as in real writing.
+A `Hand` is one person's writing: slant, letter shapes, pen. Invented letters are control points (x right, y up, 0 at
+the baseline, 1 at the x-height) drawn as Catmull-Rom curves; within one page the same letters come back, as in real
+writing.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _SHAPES: tuple[tuple[tuple[float, float], ...], ...] = (
 
 @dataclass(frozen=True)
 class Hand:
-    """size: x-height in pixels. slant: shear. joined: letters run together. face: a handwriting font instead of strokes."""
+    """size: x-height in pixels. slant: shear. joined: letters run together. font: set in it instead of strokes."""
 
     size: float
     slant: float
@@ -53,7 +54,7 @@ class Hand:
 
 
 def a_hand(rng: np.random.Generator, size: float, *, fonted: float = 0.35, ink: str | None = None) -> Hand:
-    """One person's hand with x-height `size` pixels; with probability `fonted` it is a handwriting font where there is one."""
+    """One person's hand with x-height `size` pixels; with probability `fonted` a handwriting font, where there is one."""
     shapes = []
     for shape in _SHAPES:
         curve = np.array(shape, float)
@@ -65,7 +66,7 @@ def a_hand(rng: np.random.Generator, size: float, *, fonted: float = 0.35, ink: 
         float(rng.normal(0.25, 0.2)),
         float(rng.uniform(0.7, 1.3)),
         float(rng.uniform(0.02, 0.12)),
-        float(rng.uniform(0.10, 0.26)) * size,
+        float(rng.uniform(0.07, 0.2)) * size,
         chance(rng, 0.65),
         tuple(shapes[i] for i in rng.permutation(len(shapes))),
         fonts.choose(rng, "latin", "hand") if chance(rng, fonted) else None,
@@ -77,7 +78,7 @@ def smooth(points: Curve, steps: int = 5) -> Curve:
     """Catmull-Rom curve through the points."""
     if len(points) < 3:
         return points
-    p = np.concatenate((2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]))
+    p = np.vstack((2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]))
     t = (np.arange(steps) / steps)[None, :, None]
     a, b, c, d = p[:-3, None], p[1:-2, None], p[2:-1, None], p[3:, None]
     curve = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
@@ -136,7 +137,7 @@ def write_line(ink: Ink, rng: np.random.Generator, hand: Hand, x: float, y: floa
             ink.draw.text((x * _SCALE, base * _SCALE), text, fill=255, font=ft, anchor="ls")
         else:
             room = (end - x) / (hand.size * hand.wide)
-            letters = int(min(rng.integers(1, 11), room))
+            letters = min(int(rng.integers(1, 11)), int(room))
             if letters < 1:
                 break
             strokes = _word(rng, hand, letters)

@@ -22,7 +22,7 @@ def rule_lines(rng: np.random.Generator, s: Sheet, ys: np.ndarray, colour: str, 
 
 
 def ruled(rng: np.random.Generator, s: Sheet, groups: bool = False) -> tuple[np.ndarray, float, bool]:
-    """Rule the sheet; returns the y of the lines to write on, their distance, and whether five lines may form a group."""
+    """Rule the sheet; returns the y of the lines to write on, their distance, and whether groups have five lines."""
     gap = float(s.h / rng.uniform(20, 48))
     top = float(rng.uniform(0.04, 0.14)) * s.h
     colour, width = pick(rng, _RULES), int(rng.choice((1, 1, 1, 2, 2, 3)))

@@ -124,12 +124,12 @@ def face(rng: np.random.Generator, size: float, script: str = "latin", kind: fon
 
 
 def text_size(rng: np.random.Generator, width: float, columns: int = 1) -> int:
-    """A type size in pixels such that a column holds about 35 to 85 letters."""
-    return int(np.clip(width / columns / rng.uniform(35, 85) / 0.47, 8, 34))
+    """A type size in pixels such that a column holds about 35 to 85 letters, fewer where there are several columns."""
+    return int(np.clip(width / columns / rng.uniform(30, 85 if columns == 1 else 48) / 0.47, 9, 34))
 
 
 def lines_of(words: Sequence[str], font: Face, width: float, first: float = 0.0) -> list[list[tuple[float, str]]]:
-    """Words broken into lines no wider than `width`: each line a list of (width, word). The first line is `first` shorter."""
+    """Words broken into lines no wider than `width` (the first is `first` shorter), each a list of (width, word)."""
     lines: list[list[tuple[float, str]]] = [[]]
     room = width - first
     for word in words:
@@ -166,10 +166,17 @@ def set_line(
 
 
 def paragraph(
-    s: Sheet, words: Sequence[str], font: Face, box: Box, *, align: str = "justify", indent: float = 0.0, leading: float = 1.0,
+    s: Sheet,
+    words: Sequence[str],
+    font: Face,
+    box: Box,
+    *,
+    align: str = "justify",
+    indent: float = 0.0,
+    leading: float = 1.0,
     fill: str | None = None,
-) -> float:  # fmt: skip
-    """Set words in box (x, y, width, y of the bottom) and return the y below the last line; what does not fit is left out."""
+) -> float:
+    """Set words in box (x, y, width, bottom); returns the y below the last line. What does not fit is left out."""
     x, y, width, bottom = box
     step = font.line * leading
     lines = lines_of(words, font, width, indent)

@@ -1,31 +1,39 @@
 """Made-up text in 28 scripts: a short English word list, pseudo-words of every script's own letters, names, numbers.
 
-Letters are drawn with Zipf-like frequencies, so that a page shows few letters often, as real pages do. The text means nothing.
+Letters have Zipf-like frequencies: a page shows few letters often, as real pages do. The text means nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
 
 T = TypeVar("T")
-ENGLISH = (
-    "the of and to in a is that for it as was with be by on not he his but at are this have from or had an they which one you were her all "
-    "she there would their we him been has when who will more no if out so said what up its about into than them can only other new some "
-    "could time these two may then do first any my now such like our over man me even most made after also did many before must through "
-    "back years where much your way well down should because each just those people how too little state good very make world still own see "
-    "men work long get here between both life being under never day same another know while last might us great old year off come since "
-    "against go came right used take three water house light night summer winter river mountain letter school window garden paper number "
-    "system method result energy history nature question answer machine picture colour music village captain journey kingdom morning evening "
-    "silver iron copper marble chapter volume figure table section theory measure pressure current surface element society government "
-    "committee department account balance amount total price quality market company report meeting minister parliament country border harbour "
-    "engine railway station bridge church tower castle forest valley island ocean weather temperature direction observation experiment hypothesis "
-    "nevertheless consequently particular considerable extraordinary circumstances understanding representation development international"
-).split()
-_SYLLABLES = "ba be bo ca ce chi da de do el en er es fa fe ga ge gra ha he in ja ka ke ki la le li lo lu ma me mi mo na ne ni no o pa pe po pra qui ra re ri ro sa sche se si so sta ta te ti to tra tu un va ve vi vo wa we zi zu".split()
+_ENGLISH_TEXT = """
+the of and to in a is that for it as was with be by on not he his but at are this have from or had an they which
+one you were her all she there would their we him been has when who will more no if out so said what up its
+about into than them can only other new some could time these two may then do first any my now such like our
+over man me even most made after also did many before must through back years where much your way well down
+should because each just those people how too little state good very make world still own see men work long get
+here between both life being under never day same another know while last might us great old year off come since
+against go came right used take three water house light night summer winter river mountain letter school window
+garden paper number system method result energy history nature question answer machine picture colour music
+village captain journey kingdom morning evening silver iron copper marble chapter volume figure table section
+theory measure pressure current surface element society government committee department account balance amount
+total price quality market company report meeting minister parliament country border harbour engine railway
+station bridge church tower castle forest valley island ocean weather temperature direction observation
+experiment hypothesis nevertheless consequently particular considerable extraordinary circumstances
+understanding representation development international
+"""
+ENGLISH = _ENGLISH_TEXT.split()
+_SYLLABLES_TEXT = """
+ba be bo ca ce chi da de do el en er es fa fe ga ge gra ha he in ja ka ke ki la le li lo lu ma me mi mo na ne ni
+no o pa pe po pra qui ra re ri ro sa sche se si so sta ta te ti to tra tu un va ve vi vo wa we zi zu
+"""
+_SYLLABLES = _SYLLABLES_TEXT.split()
 _ACCENTS = str.maketrans("aeoucnszy", "áéöüçñšžý")
 
 
@@ -61,9 +69,17 @@ SCRIPTS: dict[str, tuple[str, str]] = {
     "armenian": (_span(0x561, 0x586), ""),
     "ethiopic": (_span(0x1208, 0x1246) + _span(0x1260, 0x1286), ""),
     "hangul": ("이다는을의에가고한하지로사기자리어나스대인정시아도", ""),
-    "han": ("的一是在不了有和人这中大为上个国我以要他时来用们生到作地于出就分对成会可主发年动同工也能下过子说产种面而方后多定行学法所民得经十三之进着等部度家电力里如水化高自二理起小物现实加量都两体制机当使点从业本去把性好应开它合还因由其些然前外天政四日那社", ""),
-    "kana": ("のにはをたがでてとしれさるいもあこくきなうりらまけんせすつそかえみおどちよわめやろアイスルリトラン日本人大年", ""),
-}  # fmt: skip
+    "han": (
+        "的一是在不了有和人这中大为上个国我以要他时来用们生到作地于出就分对成会可主发年动同工也能下过子说产种"
+        "面而方后多定行学法所民得经十三之进着等部度家电力里如水化高自二理起小物现实加量都两体制机当使点从业本"
+        "去把性好应开它合还因由其些然前外天政四日那社",
+        "",
+    ),
+    "kana": (
+        "のにはをたがでてとしれさるいもあこくきなうりらまけんせすつそかえみおどちよわめやろアイスルリトラン日本人大年",
+        "",
+    ),
+}
 UNSPACED = frozenset({"thai", "lao", "khmer", "myanmar", "han", "kana", "tibetan"})
 RIGHT_TO_LEFT = frozenset({"hebrew", "arabic", "syriac"})
 
@@ -73,12 +89,14 @@ def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
 
 
 def probe(script: str) -> str:
-    """A few letters that tell whether a font covers the script."""
+    """Letters that tell whether a font covers the script."""
     letters = SCRIPTS[script][0]
-    return letters[:: max(1, len(letters) // 5)][:5]
+    if script == "latin":
+        return letters + letters.upper() + "0123456789"
+    return letters[:: max(1, len(letters) // 8)][:8]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _weights(count: int, power: float) -> np.ndarray:
     weights = 1.0 / np.arange(1, count + 1) ** power
     return weights / weights.sum()
@@ -127,8 +145,8 @@ def prose(rng: np.random.Generator, count: int, script: str = "latin") -> list[s
         elif roll[i] < 0.15:
             word += comma
         elif 0.15 < roll[i] < 0.165:
-            word = f"“{word}”"
-        elif 0.165 < roll[i] < 0.18:
+            word = f"({word})"
+        elif 0.165 < roll[i] < 0.18 and script == "latin":
             word = str(int(rng.integers(2, 1990)))
         made[i] = word
     return made
