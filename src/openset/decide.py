@@ -5,28 +5,28 @@ to come that is accepted as `label` is right with probability at least `precisio
 confidences: they may be overconfident, discrete, all equal, or fall where the judge is right more often.
 
 How. Sort the m pictures answered `label` by confidence, surest first, ties in an order drawn without looking at the
-truth. Rank k stands for every threshold in the gap (c[k+1], c[k]]. Fixed before the truth is seen: the ranks, the
-order of testing (strictest first), and the level of each test. Rank k is tested by the exact binomial tail (Clopper
-and Pearson 1934) of its number of right answers; testing goes on while it succeeds (fixed-sequence testing, as in
-Learn then Test, Angelopoulos et al. 2021, arXiv 2110.01052, section 3). Because the surest few pictures can show
-little, there are several starting ranks that share delta, and a run of successes carries its level along (the
-fallback procedure of Wiens 2003). Ranks stand where an evenly spaced grid of thresholds would, so that none accepts
-too little to be tested, and no choice is made from the confidences' values.
+truth. Rank k stands for every threshold in the gap (c[k+1], c[k]]. The ranks, the order of testing (strictest first)
+and the level of each test follow from m alone. Rank k is tested by the exact binomial tail (Clopper and Pearson 1934)
+of its number of right answers, and testing goes on while it succeeds: fixed-sequence testing, as in Learn then Test
+(Angelopoulos et al. 2021, arXiv 2110.01052, section 3). The few surest pictures can show little, and one error among
+them would end the sequence, so there are several starting ranks that share delta, and a run of successes carries its
+level along (the fallback procedure, Wiens 2003). A grid of ranks adapts to where the confidences lie; a grid of
+values would have to be guessed, and its first points would accept too few pictures to show anything.
 
 Why that is exact although the thresholds are random. Let u be the share of such answers (in the whole population,
 ties broken as above) that lie above a cut, and R(u) the share that lie there and are right. A cut is bad where
-R(u) < precision * u; R is continuous, so the line is met exactly at both ends of each interval of bad cuts. Condition
-on how many pictures lie between these ends. Then which ranks are bad is settled, and so is the number of pictures
-of each interval above the rank, each interval right at exactly the rate `precision`, save the one in which a bad rank
-lies, whose part above the rank is right less often. So for each bad rank the number of right answers among k is at most
-Binomial(k, precision) in stochastic order: its p-value is valid, given the condition, and fixed-sequence and
-fallback testing keep the probability of accepting any bad rank at delta or less.
+R(u) < precision * u; R is continuous, so the line is met exactly at both ends of each interval of bad cuts. A rank is
+bad if a cut of its gap is. Condition on how many pictures lie between any two of these ends. Then it is settled which
+ranks are bad, and how many pictures of each interval lie above a bad rank. These are right at exactly the rate
+`precision` in each whole interval, and less often in the upper part of the bad interval that the rank cuts. So the
+number of right answers among its k is at most Binomial(k, precision) in stochastic order: its p-value is valid given
+the condition, and fixed-sequence and fallback testing keep the chance of accepting any bad rank at delta or less.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,10 +87,11 @@ def fit_threshold(
     module's docstring. prevalence P: the class's pictures are drawn like the class's to come and the others' like the
     others' to come, but the share of the class is P. Then the precision at a threshold is
     P * tpr / (P * tpr + (1 - P) * fpr), and at least `precision` where
-    fpr <= q * tpr with q = P (1 - precision) / ((1 - P) precision). delta is split in two. delta / 2: exact lower bounds
-    for tpr at every twentieth of the class's pictures at once (each at delta / 40). delta / 2: given the class's
-    pictures, thresholds, their order and the bounds are settled, and independent of the others' pictures, whose number
-    accepted is tested against q times the bound by its exact binomial tail, fixed sequence and fallback as above.
+    fpr <= q * tpr with q = P (1 - precision) / ((1 - P) precision). delta is split in two. delta / 2: exact lower
+    bounds for tpr at every twentieth of the class's pictures at once (each at delta / 40). delta / 2: the class's
+    pictures settle the thresholds, their order and the bounds, and are independent of the others' pictures, whose
+    number accepted is tested against q times the bound by its exact binomial tail; fixed sequence and fallback as
+    above. A bound for prevalence P holds for every greater one.
 
     The returned lower_bound is the exact bound compared with `precision`, at the level of the successful test.
     Raises CalibrationError, which says how many pictures are needed; ValueError for arrays that break this contract.
@@ -123,14 +124,14 @@ def fit_thresholds(
     *,
     precision: float,
     delta: float,
-    prevalence: float | None = None,
+    prevalence: Mapping[str, float] | None = None,
     assumption: str = ASSUMPTION,
 ) -> tuple[dict[str, Threshold], dict[str, str]]:
     """fit_threshold for each label, from probabilities [N, K] and truth [N] int (-1: the picture is no class).
 
     Returns (label -> Threshold, label -> why it has none). Each threshold keeps its own promise with probability
     1 - delta; the promises are not joint. A row of zeros is a picture on which the judge gave no answer.
-    `prevalence` is the share of each label: see `shares` in calibrate.py. Raises ValueError on a wrong shape.
+    prevalence: label -> its share in the field, all of them or None. Raises ValueError on a wrong shape.
     """
     p, y = np.asarray(probabilities, dtype=np.float64), np.asarray(truth)
     if p.ndim != 2 or p.shape[1] != len(labels) or y.shape != p.shape[:1] or y.dtype.kind not in "iu":
@@ -138,7 +139,7 @@ def fit_thresholds(
             f"probabilities {list(p.shape)}, truth {list(y.shape)} {y.dtype}, {len(labels)} labels: give "
             f"probabilities [N, {len(labels)}] and truth [N], whole numbers."
         )
-    best, confidence = p.argmax(axis=1), p.max(axis=1)
+    best, confidence = p.argmax(axis=1), np.minimum(p.max(axis=1), 1.0)
     made: dict[str, Threshold] = {}
     skipped: dict[str, str] = {}
     for k, label in enumerate(labels):
@@ -150,7 +151,7 @@ def fit_thresholds(
                 label=label,
                 precision=precision,
                 delta=delta,
-                prevalence=prevalence,
+                prevalence=None if prevalence is None else prevalence[label],
                 assumption=assumption,
             )
         except CalibrationError as error:
@@ -170,8 +171,8 @@ def decide(
 
     The answer is the likeliest label (on a tie the first). It is accepted where its threshold exists and the
     confidence is at least that, else "unknown". threshold: the user's own, in [0, 1], used for every label instead of
-    the judge's; it carries no guarantee, and `why` says so. score [B]: the guard's. A row that is no probabilities (NaN,
-    negative, not summing to 1) or a score that is not finite gives outcome "error".
+    the judge's; it carries no guarantee, and `why` says so. score [B]: the guard's. A row that is no probabilities
+    (NaN, negative, not summing to 1) or a score that is not finite gives outcome "error".
     Raises ValueError for wrong shapes or a threshold outside [0, 1].
     """
     p = np.asarray(probabilities, dtype=np.float64)
@@ -249,9 +250,7 @@ def _checked(confidence: ArrayLike, correct: ArrayLike, is_label: ArrayLike) -> 
     if len(c) and (right.dtype != np.bool_ or answered.dtype != np.bool_):
         raise ValueError(f"correct is {right.dtype} and is_label {answered.dtype}; give True and False.")
     if not ((c >= 0) & (c <= 1)).all():
-        raise ValueError(
-            "confidence holds NaN or numbers outside [0, 1]; give the largest probability of each picture."
-        )
+        raise ValueError("confidence holds NaN or numbers outside [0, 1]; give each picture's largest probability.")
     return c, right.astype(bool), answered.astype(bool)
 
 
@@ -264,8 +263,8 @@ def _fit_plain(
     m, least = int(answered.sum()), needed(precision, delta)
     if m < least:
         raise CalibrationError(
-            f"Too few pictures to calibrate {label!r}: {m} of the {len(c)} pictures are answered {label!r}, and at least "
-            f"{least} such answers, all right, are needed for precision {precision} with delta {delta}. "
+            f"Too few pictures to calibrate {label!r}: {m} of the {len(c)} pictures are answered {label!r}, and at "
+            f"least {least} such answers, all right, are needed for precision {precision} with delta {delta}. "
             "Give more pictures, or ask for a lower precision or a larger delta.",
             needed=least,
         )
@@ -336,7 +335,7 @@ def _fit_prevalence(
     c: Floats, right: Any, answered: Any, label: str, precision: float, delta: float, prevalence: float
 ) -> tuple[float, float]:
     """(threshold, its lower bound) for a share `prevalence` of the class in the field."""
-    from scipy.special import betaincc, betaincinv
+    from scipy.special import bdtr, betaincinv
 
     n_in, n_out = int(right.sum()), int((~right).sum())
     odds = prevalence / (1 - prevalence)
@@ -344,22 +343,21 @@ def _fit_prevalence(
     ranks = np.unique(np.ceil(np.arange(1, RATE_RANKS + 1) * n_in / RATE_RANKS)).astype(int) if n_in else np.array([1])
     bounds = betaincinv(ranks, max(n_in, 1) - ranks + 1, delta / 2 / RATE_RANKS)
     cuts = np.unique(c[right & answered])[::-1]
-    seen = np.searchsorted(-np.sort(-c[right & answered]) * -1, -cuts, side="right")
+    seen = _at_or_above(c[right & answered], cuts)
     tpr = np.append(0.0, bounds)[np.searchsorted(ranks, seen, side="right")]
-    others = np.searchsorted(np.sort(-c[~right & answered]), -cuts, side="right")
+    others = _at_or_above(c[~right & answered], cuts)
     limit = np.minimum(1.0, q * tpr)
     best_limit = min(1.0, q * float(bounds[-1]))
     least = math.ceil(math.log(delta / 2) / math.log1p(-best_limit)) if best_limit < 1 else 1
     if not n_in or n_out < least or not len(cuts):
         raise CalibrationError(
             f"Too few pictures to calibrate {label!r} for prevalence {prevalence}: {n_in} pictures of {label!r} "
-            f"({len(c[right & answered])} of them answered so) and {n_out} of others were given. For precision "
+            f"({int((right & answered).sum())} of them answered so) and {n_out} of others were given. For precision "
             f"{precision} with delta {delta} at least {least} others are needed, none of them accepted, beside "
-            f"{max(n_in, 1)} of {label!r}, all accepted. Give more pictures, or ask for a lower precision or a larger delta.",
+            f"{max(n_in, 1)} of {label!r}, all accepted. Give more pictures, or ask for a lower precision.",
             needed=least,
         )
-    p = np.where(limit < 1, betaincc(others + 1, np.maximum(n_out - others, 1e-9), limit), 0.0)
-    p = np.where((others == n_out) & (limit < 1), 1.0, p)
+    p = np.where(limit < 1, bdtr(others, n_out, limit), 0.0)
     starts = _rate_starts(limit, n_out, delta / 2)
     level = _walk(p, starts, [delta / 2 / len(starts)] * len(starts))
     shown = np.flatnonzero(level > 0)
@@ -367,14 +365,18 @@ def _fit_prevalence(
         best = int(p.argmin())
         raise CalibrationError(
             f"No threshold for {label!r} could be shown to have precision {precision} with delta {delta} at prevalence "
-            f"{prevalence}: at the best cut {int(seen[best])} of {n_in} pictures of {label!r} and {int(others[best])} of "
-            f"{n_out} others are accepted, and the others' rate must be shown to be below {limit[best]:.2g}. With none "
-            f"accepted {least} others would do. Give more pictures, train a better judge, or ask for less precision.",
-            needed=least,
+            f"{prevalence}: at the best cut {int(seen[best])} of {n_in} pictures of {label!r} and {int(others[best])} "
+            f"of {n_out} others are accepted, and the others' rate must be shown to be at most {limit[best]:.2g}. "
+            "Give more pictures, train a better judge, or ask for less.",
         )
     last = int(shown[-1])
     fpr = 1.0 - lower_bound(n_out - int(others[last]), n_out, float(level[last]))
     return float(cuts[last]), float(odds * tpr[last] / (odds * tpr[last] + fpr))
+
+
+def _at_or_above(values: Floats, cuts: Floats) -> NDArray[np.int64]:
+    """How many of the values are at or above each cut."""
+    return np.searchsorted(np.sort(-values), -cuts, side="right")
 
 
 def _rate_starts(limit: Floats, n_out: int, delta: float) -> list[int]:
