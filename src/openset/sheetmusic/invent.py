@@ -1,14 +1,15 @@
 """Random notation as MEI text: music21's corpus is mostly chorales and folk songs, printed music is not.
 
-Nothing here is meant to sound: parts of one to twenty staves, one or two voices, chords, beams, tuplets, grace notes, rests,
-accidentals, articulation, ornaments, slurs, dynamics, lyrics, chord names, fingerings, tablature below a staff,
-percussion lines, and white mensural notation.
+Nothing here is meant to sound: one to twenty staves, one or two voices, chords, beams, tuplets, grace notes, rests,
+accidentals, articulation, ornaments, slurs, dynamics, lyrics, chord names, fingerings, tablature, percussion lines,
+and white mensural notation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -37,8 +38,10 @@ LAYOUTS: dict[str, tuple[str, ...]] = {
     "drums": ("drums",),
     "guitar": ("tenor8", "tab"),
     "perc": ("treble", "perc1"),
-    "orchestra": ("treble", "treble", "treble", "tenor", "treble", "treble", "bass", "perc1", "treble", "bass", "treble",
-                  "treble", "alto", "bass", "bass", "treble", "treble", "tenor", "bass", "bass"),
+    "orchestra": tuple((
+        "treble treble treble tenor treble treble bass perc1 treble bass "
+        "treble treble alto bass bass treble treble tenor bass bass"
+    ).split()),
 }  # fmt: skip
 WEIGHTS = (6, 2, 1, 6, 2, 1, 3, 2, 2, 1, 1, 1.5, 2, 1, 1.5)
 LETTERS = "cdefgab"
@@ -124,12 +127,14 @@ class _Writer:
         return f'<staff n="{n}">{inside}</staff>'
 
     def _voice(self, voice: int, kind: str, length: int, lift: int) -> str:
-        keys, parts, beam, time = list(DURATIONS), [], [], 0
+        keys, time = list(DURATIONS), 0
+        parts: list[str] = []
+        beam: list[str] = []
         while time < length:
             left = length - time
             within = self.manner.beam - time % self.manner.beam
             if self.chance(self.manner.tuplets) and left >= 8 and time % 8 == 0:
-                parts += self._flush(beam) + [self._tuplet(voice, kind, lift)]
+                parts += [*self._flush(beam), self._tuplet(voice, kind, lift)]
                 time += 8
                 continue
             fits = [d for d in keys if d <= left and (d <= within or (time % 8 == 0 and d >= 8))] or [1]
@@ -274,12 +279,13 @@ def _group(rng: np.random.Generator, layout: str, kinds: Sequence[str]) -> str:
     labels = [f"<label>{escape(phrase(rng, 1, 1))}</label>" if named else "" for _ in kinds]
     staves = [_staff_definition(i + 1, kind, label) for i, (kind, label) in enumerate(zip(kinds, labels, strict=True))]
     if layout in ("piano", "organ", "closed") and len(staves) > 1:
-        return f'<staffGrp><staffGrp symbol="brace" bar.thru="true">{"".join(staves[:2])}</staffGrp>{"".join(staves[2:])}</staffGrp>'
+        pair = f'<staffGrp symbol="brace" bar.thru="true">{"".join(staves[:2])}</staffGrp>'
+        return f"<staffGrp>{pair}{''.join(staves[2:])}</staffGrp>"
     if len(staves) > 5:
         cuts = sorted(set(rng.integers(1, len(staves), 3)) | {0, len(staves)})
         families = [
             f'<staffGrp symbol="{rng.choice(["bracket", "brace"])}" bar.thru="true">{"".join(staves[a:b])}</staffGrp>'
-            for a, b in zip(cuts[:-1], cuts[1:], strict=True)
+            for a, b in pairwise(cuts)
         ]
         return f"<staffGrp>{''.join(families)}</staffGrp>"
     symbol = ' symbol="bracket"' if rng.random() < 0.6 else ""
@@ -289,7 +295,8 @@ def _group(rng: np.random.Generator, layout: str, kinds: Sequence[str]) -> str:
 
 def _wrap(head: str, definition: str, group: str, section: str) -> str:
     return (
-        '<mei xmlns="http://www.music-encoding.org/ns/mei" meiversion="5.0"><meiHead><fileDesc><titleStmt><title/></titleStmt>'
+        '<mei xmlns="http://www.music-encoding.org/ns/mei" meiversion="5.0">'
+        "<meiHead><fileDesc><titleStmt><title/></titleStmt>"
         f"<pubStmt/></fileDesc></meiHead><music><body><mdiv><score><scoreDef {definition}>{head}{group}</scoreDef>"
         f"<section>{section}</section></score></mdiv></body></music></mei>"
     )
@@ -319,7 +326,7 @@ def modern(rng: np.random.Generator) -> str:
     count, unit = (int(v) for v in (rng.choice([4, 3, 2, 6, 5, 12, 7]), rng.choice([4, 4, 4, 8, 2])))
     length = min(count * 32 // unit, 48)
     count = length * unit // 32
-    measures = max(2, int(np.exp(rng.uniform(1.2, 4.6)) / len(kinds) ** 0.6))
+    measures = max(2, int(np.exp(rng.uniform(1.5, 4.8)) / len(kinds) ** 0.6))
     section = ""
     for i in range(measures):
         inside = ""

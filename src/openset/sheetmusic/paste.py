@@ -57,7 +57,7 @@ def book(
 ) -> Sample:
     """A text page of `shape` (height, width) with the pieces set between its paragraphs, captions and a page number.
 
-    Every piece must be no wider than the page less twice the first margin. Pieces that do not fit any more are left out.
+    Every piece must be no wider than the page less twice the first margin. Pieces that do not fit are left out.
     """
     height, width = shape
     page = Image.new("L", (width, height), 255)
@@ -78,8 +78,8 @@ def book(
             break
         x = side + int((width - 2 * side - wide) * rng.choice([0.0, 0.5, 0.5, 1.0]))
         page.paste(Image.fromarray(piece.image), (x, y))
-        staves.append(piece.staves + np.float32([x, y]))
-        notes.append(piece.notes + np.float32([x, y]))
+        staves.append(piece.staves + np.array([x, y], np.float32))
+        notes.append(piece.notes + np.array([x, y], np.float32))
         y += high + int(rng.uniform(0.2, 1.5) * size)
         if rng.random() < 0.5:
             caption = (

@@ -1,7 +1,7 @@
 """The scores inside PyPI `music21`: 2,900 files, among them ABC books of many tunes, about 14,000 pieces in all.
 
-A piece becomes text that Verovio loads itself (MusicXML, Humdrum, ABC, MEI, Plaine & Easie): no conversion, 5 to 70 ms a
-piece. What Verovio refuses goes through music21's own parser once. Train, val and test are told apart by a hash of the
+A piece becomes text that Verovio loads itself (MusicXML, Humdrum, ABC, MEI, Plaine & Easie): no conversion, 5 to 70 ms
+a piece. What Verovio refuses goes through music21's own parser once. Train, val and test are told apart by a hash of the
 piece's file (all tunes of one ABC book and all versions of one chorale fall on one side), never by chance.
 """
 
