@@ -23,7 +23,7 @@ from . import decide, images
 from .errors import ImageError, JudgeFileError
 from .judgefile import info_of
 from .onnxbytes import read_model
-from .types import Decision, JudgeInfo
+from .types import Decision, JudgeInfo, Preprocess
 
 SHIPPED = {"sheet-music": "sheetmusic/sheet-music.onnx"}  # name -> file inside this package
 OUTPUTS = ("logits", "probabilities", "score")
@@ -85,7 +85,7 @@ class Judge:
 
         x: a path, a file's bytes, an array uint8 [H, W, 3] (RGB), or a list of these. A file that cannot be read
         gives a Decision with outcome "error". threshold: used for every label instead of the judge's own.
-        Raises ImageError for an array of another type or shape.
+        Raises ImageError for an array of another type or shape, ValueError for a threshold outside [0, 1].
         """
         one = isinstance(x, str | bytes | os.PathLike | np.ndarray)
         many: Sequence[Source] = [x] if one else x  # type: ignore[assignment,list-item]
@@ -100,7 +100,9 @@ class Judge:
         `paths` may be a generator: it is read only a few batches ahead. A picture that cannot be read gives a
         Decision with outcome "error" and never stops the rest. batch: most pictures judged at once (fewer when
         they are large). threshold: used for every label instead of the judge's own.
+        Raises ValueError for a batch below 1 or a threshold outside [0, 1], before anything is read.
         """
+        decide.decide(np.zeros((0, len(self.labels))), self.info, [], threshold=threshold)  # refused now or never
         if batch < 1:
             raise ValueError(f"batch is {batch}; give a whole number of at least 1.")
         return self._stream(iter(paths), min(batch, self._largest_batch()), threshold)
@@ -110,16 +112,20 @@ class Judge:
 
         Values outside [0, 1] are passed on as they are. Raises ImageError for another type or shape.
         """
-        size = self.info.preprocess
-        square = size.mode == "fit" or (pixels.ndim == 4 and pixels.shape[2:] == (size.size, size.size))
-        if pixels.dtype != np.float32 or pixels.ndim != 4 or pixels.shape[1] != 3 or 0 in pixels.shape or not square:
-            sides = "H, W" if size.mode == "fit" else f"{size.size}, {size.size}"
+        pre = self.info.preprocess
+        if pixels.dtype != np.float32 or pixels.ndim != 4 or pixels.shape[1] != 3 or not _fits(pixels.shape, pre):
+            sides = f"H, W (multiples of {pre.multiple})" if pre.mode == "fit" else f"{pre.size}, {pre.size}"
             raise ImageError(
                 "<array>",
                 f"pixels are {pixels.dtype} {list(pixels.shape)}",
                 f"Give float32 [B, 3, {sides}] in [0, 1], as openset.images.resize makes them.",
             )
-        made = dict(zip(OUTPUTS, self._session.run(OUTPUTS, {"pixels": pixels}), strict=True))
+        try:
+            made = dict(zip(OUTPUTS, self._session.run(OUTPUTS, {"pixels": pixels}), strict=True))
+        except Exception as error:  # onnxruntime's errors share no base class of their own
+            raise JudgeFileError(
+                f"The judge failed on pixels {list(pixels.shape)} ({_first_line(error)}). Export it again."
+            ) from error
         rows, classes = len(pixels), len(self.labels)
         for name, shape in zip(OUTPUTS, ((rows, classes), (rows, classes), (rows,)), strict=True):
             if made[name].shape != shape:
@@ -150,17 +156,13 @@ class Judge:
 
     def _read(self, source: Source) -> Pixels | Decision:
         """The picture as pixels float32 [3, H, W], or the Decision there is without judging it."""
-        name = _name(source)
+        name, pre = _name(source), self.info.preprocess
         try:
             _check_source(source)
-            array = (
-                source
-                if isinstance(source, np.ndarray)
-                else images.load(source, size_hint=self.info.preprocess.size_hint)
-            )
-            if max(array.shape[:2]) < self.info.preprocess.min_side:
-                return _too_small(name, array.shape, self.info.preprocess.min_side)
-            return images.resize(array, self.info.preprocess)
+            array = source if isinstance(source, np.ndarray) else images.load(source, size_hint=pre.size_hint)
+            if max(array.shape[:2]) < pre.min_side:
+                return _too_small(name, array.shape, pre.min_side)
+            return images.resize(array, pre)
         except ImageError as error:
             return _unread(name, error.reason, error.remedy)
         except Exception as error:  # among millions of files one that shows a fault of ours must not stop the rest
@@ -185,7 +187,10 @@ class Judge:
 
     def _judge(self, pixels: Pixels, names: list[str], threshold: float | None) -> list[Decision]:
         """Decisions on pixels [B, 3, H, W]."""
-        made = self.outputs(pixels)
+        try:
+            made = self.outputs(pixels)
+        except JudgeFileError as error:
+            return [_failed(name, str(error)) for name in names]
         return decide.decide(made["probabilities"], self.info, names, score=made["score"], threshold=threshold)
 
 
@@ -196,7 +201,7 @@ def usable_cores() -> int:
 
 def _name(source: Source) -> str:
     if isinstance(source, str | os.PathLike):
-        return os.fspath(source)
+        return os.fsdecode(source)
     return "<bytes>" if isinstance(source, bytes) else "<array>"
 
 
@@ -220,7 +225,11 @@ def _too_small(name: str, shape: tuple[int, ...], least: int) -> Decision:
 
 
 def _unread(name: str, reason: str, remedy: str) -> Decision:
-    return Decision(name, "error", None, None, None, {}, None, f"unreadable: {reason}", error=f"{reason}. {remedy}")
+    return _failed(name, f"{reason}. {remedy}", f"unreadable: {reason}")
+
+
+def _failed(name: str, error: str, why: str = "not judged: the judge itself failed") -> Decision:
+    return Decision(name, "error", None, None, None, {}, None, why, error=error)
 
 
 def _session(model: bytes, info: JudgeInfo, name: str, threads: int) -> Any:
@@ -238,11 +247,21 @@ def _session(model: bytes, info: JudgeInfo, name: str, threads: int) -> Any:
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class of their own
-        reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
         raise JudgeFileError(
-            f"{name!r} cannot be used as a judge file: onnxruntime refuses its graph ({reason}). "
+            f"{name!r} cannot be used as a judge file: onnxruntime refuses its graph ({_first_line(error)}). "
             "Export it again, or update onnxruntime:  pip install -U onnxruntime"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+
+
+def _fits(shape: tuple[int, ...], pre: Preprocess) -> bool:
+    """Pixels [B, 3, H, W] of this shape are what `pre` makes, or (mode "fit") other multiples of `multiple`."""
+    if pre.mode != "fit":
+        return 0 not in shape and shape[2:] == (pre.size, pre.size)
+    return 0 not in shape and shape[2] % pre.multiple == 0 and shape[3] % pre.multiple == 0
 
 
 def _check_graph(session: Any, info: JudgeInfo, name: str) -> None:

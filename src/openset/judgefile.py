@@ -23,7 +23,7 @@ from .types import Finding, JudgeInfo, Kind, Preprocess, ResizeMode, Threshold
 SCHEMA = 1
 KEY = "openset"
 MAX_JSON = 64 * 2**20
-MAX_SIDE = 16_384
+MAX_SIDE = 8_192  # a picture of that size takes 800 MB as pixels
 
 
 def read_info(path: str | os.PathLike[str]) -> JudgeInfo:
