@@ -66,12 +66,11 @@ def _dct_rows() -> NDArray[np.float64]:
     return rows
 
 
-def _box_weights(cells: int) -> NDArray[np.float64]:
-    """Matrix [cells, SIDE] of weights: the means of SIDE samples over `cells` equal boxes, edges shared."""
-    edges = np.linspace(0, SIDE, cells + 1)
-    start, x = edges[:-1, None], np.arange(SIDE)[None]
-    overlap = np.minimum(edges[1:, None], x + 1) - np.maximum(start, x)
-    return np.clip(overlap, 0, None) * cells / SIDE
+def _box_weights(cells: int) -> NDArray[np.int64]:
+    """Integer weights [cells, SIDE]: sums of SIDE samples over `cells` equal boxes, times `cells`, edges shared."""
+    edges, x = np.arange(cells + 1) * SIDE, np.arange(SIDE) * cells
+    overlap = np.minimum(edges[1:, None], x + cells) - np.maximum(edges[:-1, None], x)
+    return np.clip(overlap, 0, None)
 
 
 _DCT, _ROWS, _COLUMNS = _dct_rows(), _box_weights(8), _box_weights(9)
@@ -86,7 +85,7 @@ def dhash(thumb: NDArray[np.uint8]) -> int:
 
     Unchanged by brightness and contrast.
     """
-    cells = _ROWS @ thumb.astype(np.float64) @ _COLUMNS.T
+    cells = _ROWS @ thumb.astype(np.int64) @ _COLUMNS.T
     return _pack(cells[:, 1:] > cells[:, :-1])
 
 
@@ -95,7 +94,7 @@ def phash(thumb: NDArray[np.uint8]) -> int:
 
     The first (the mean gray) is left out of the median and its bit is 0, so brightness changes nothing.
     """
-    low = (_DCT @ thumb.astype(np.float64) @ _DCT.T).reshape(-1)
+    low = (_DCT @ thumb.astype(np.float64) @ _DCT.T).reshape(-1).round(6)  # no bits made of rounding errors
     bits = low > np.median(low[1:])
     bits[0] = False
     return _pack(bits)
