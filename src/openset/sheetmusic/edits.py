@@ -20,20 +20,20 @@ def varied(rng: np.random.Generator, text: str, kind: str) -> str:
 
 def without_lyrics(text: str) -> str:
     """MusicXML without its lyrics."""
-    return re.sub(r"<lyric\b[^>]*>.*?</lyric>", "", text, flags=re.S)
+    return re.sub(r"<lyric(?:\s[^>]*)?>.*?</lyric>", "", text, flags=re.S)
 
 
 def keep_parts(rng: np.random.Generator, text: str) -> str:
     """MusicXML with one to all of its parts kept, in order."""
-    names = re.findall(r'<score-part\b[^>]*\bid="([^"]+)"', text)
+    names = re.findall(r'<score-part\s[^>]*\bid="([^"]+)"', text)
     if len(names) < 2:
         return text
     kept = set(rng.choice(names, int(rng.integers(1, len(names))), replace=False))
     for name in names:
         if name not in kept:
             mark = re.escape(name)
-            text = re.sub(rf'<score-part\b[^>]*\bid="{mark}".*?</score-part>', "", text, flags=re.S)
-            text = re.sub(rf'<part\b[^>]*\bid="{mark}".*?</part>', "", text, flags=re.S)
+            text = re.sub(rf'<score-part\s[^>]*\bid="{mark}".*?</score-part>', "", text, flags=re.S)
+            text = re.sub(rf'<part\s[^>]*\bid="{mark}".*?</part>', "", text, flags=re.S)
     return re.sub(r"<part-group\b.*?(</part-group>|/>)", "", text, flags=re.S)
 
 

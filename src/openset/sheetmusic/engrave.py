@@ -106,14 +106,23 @@ def invented_sheet(rng: np.random.Generator, mei: str) -> Sheet | None:
         return None
 
 
-def _engraved(score: ScoreFile, settings: dict[str, Any], page: float, edits: int) -> str:
-    """A page of the score; through music21's parser where Verovio refuses the file itself."""
+def load(score: ScoreFile) -> Sheet:
+    """The first page of a score in a plain layout. Raises DataError with the reason; `scores.check` counts with it."""
+    return Sheet(svg := _engraved(score, {"font": FONTS[0]}, 0.0, None), read_page(svg, FONTS[0]))
+
+
+def _engraved(score: ScoreFile, settings: dict[str, Any], page: float, edits: int | None) -> str:
+    """A page of the score; through music21's parser where Verovio refuses the file. `edits`: seed of `varied`."""
+
+    def edited(text: str, kind: str) -> str:
+        return text if edits is None else varied(np.random.default_rng(edits), text, kind)
+
     if score not in _refused:
         try:
-            return engrave(varied(np.random.default_rng(edits), _text(score), score.kind), settings, page)
+            return engrave(edited(_text(score), score.kind), settings, page)
         except DataError:
             _refused.add(score)
-    return engrave(varied(np.random.default_rng(edits), _converted(score), "musicxml"), settings, page)
+    return engrave(edited(_converted(score), "musicxml"), settings, page)
 
 
 def pick(rng: np.random.Generator, scores: Sequence[ScoreFile]) -> ScoreFile:

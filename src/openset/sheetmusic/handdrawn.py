@@ -1,7 +1,7 @@
 """Music as people write it: wobbly or ruled staves, blobs for noteheads, leaning stems, scrawled clefs; pen or pencil.
 
-Everything is strokes and blobs drawn at two to four times the size with Pillow and averaged down. None of it is an engraver's
-glyph, so a judge cannot win by knowing the fonts. Lengths inside are in staff spaces unless said otherwise.
+Everything is strokes and blobs drawn at two to four times the size with Pillow and averaged down. None of it is an
+engraver's glyph, so a judge cannot win by knowing the fonts. Lengths inside are in staff spaces unless said otherwise.
 """
 
 from __future__ import annotations

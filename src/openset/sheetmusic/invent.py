@@ -38,10 +38,8 @@ LAYOUTS: dict[str, tuple[str, ...]] = {
     "drums": ("drums",),
     "guitar": ("tenor8", "tab"),
     "perc": ("treble", "perc1"),
-    "orchestra": tuple((
-        "treble treble treble tenor treble treble bass perc1 treble bass "
-        "treble treble alto bass bass treble treble tenor bass bass"
-    ).split()),
+    "orchestra": ("treble", "treble", "treble", "tenor", "treble", "treble", "bass", "perc1", "treble", "bass",
+                  "treble", "treble", "alto", "bass", "bass", "treble", "treble", "tenor", "bass", "bass"),
 }  # fmt: skip
 WEIGHTS = (6, 2, 1, 6, 2, 1, 3, 2, 2, 1, 1, 1.5, 2, 1, 1.5)
 LETTERS = "cdefgab"
@@ -262,7 +260,8 @@ def _chord_name(rng: np.random.Generator) -> str:
 def _staff_definition(n: int, kind: str, label: str) -> str:
     if kind == "tab":
         strings = "".join(
-            f'<course n="{i + 1}" pname="{p}" oct="{o}"/>' for i, (p, o) in enumerate(zip("ebgdae", "433322"))
+            f'<course n="{i + 1}" pname="{p}" oct="{o}"/>'
+            for i, (p, o) in enumerate(zip("ebgdae", "433322", strict=True))
         )
         return (
             f'<staffDef n="{n}" lines="6" notationtype="tab.guitar" clef.shape="TAB" clef.line="5">'

@@ -6,6 +6,7 @@ A score's text and options go in, one page of SVG comes out, as JSON lines over 
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
@@ -84,6 +85,9 @@ def close() -> None:
         for pipe in (child.process.stdin, child.process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+atexit.register(close)
 
 
 def _running() -> _Child:
