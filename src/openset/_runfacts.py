@@ -1,0 +1,118 @@
+"""Is a run as asked possible, and what is said of it when it is done."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import __version__
+from ._loop import outputs
+from ._schedule import Config, State
+from .decide import lower_bound
+from .errors import TrainingError
+from .loader import Material
+from .nets import Net
+from .runfile import RUN, STATE, read_run
+from .types import Preprocess
+
+SCHEMES = ("plain", "ceda", "acet", "oe")
+
+
+def check_config(config: Config) -> None:
+    """Raises TrainingError that names the first setting that cannot be, its value and what may stand there."""
+    rules: list[tuple[str, bool, str]] = [
+        ("scheme", config.scheme in SCHEMES, f"one of {', '.join(SCHEMES)}"),
+        ("optimiser", config.optimiser in ("adamw", "sgd"), "adamw or sgd"),
+        ("augment", config.augment in ("none", "light", "flip"), "none, light or flip"),
+        ("epochs", config.epochs >= 1, "at least 1"),
+        ("batch_size", config.batch_size >= 1, "at least 1"),
+        ("lr", config.lr > 0, "above 0"),
+        ("weight_decay", config.weight_decay >= 0, "at least 0"),
+        ("out_weight", config.out_weight >= 0, "at least 0"),
+        ("eps", 0 <= config.eps <= 1, "in [0, 1], the unit of pixels"),
+        ("attack_steps", config.attack_steps >= 1, "at least 1"),
+        ("patience", config.patience >= 1, "at least 1"),
+    ]
+    for name, holds, allowed in rules:
+        if not holds:
+            raise TrainingError(f"{name}={getattr(config, name)!r} cannot be: it must be {allowed}")
+
+
+def earlier_run(place: Path, settings: Mapping[str, Any], resume: bool) -> dict[str, Any] | None:
+    """`run.json` of the run to go on with, or None for a fresh start. Raises TrainingError where neither is right."""
+    if not (place / RUN).exists():
+        if (place / STATE).exists():
+            raise TrainingError(f"'{place}' holds a state but no {RUN}: give another --output")
+        return None
+    if not resume:
+        raise TrainingError(
+            f"'{place}' already holds a run: go on with it by --resume (in Python: resume=True), "
+            "or give another --output"
+        )
+    content = read_run(place)
+    changed = [k for k, v in settings.items() if content["config"].get(k) != v]
+    if changed:
+        told = ", ".join(f"{k} was {content['config'].get(k)!r} and is now {settings[k]!r}" for k in changed)
+        raise TrainingError(f"the run in '{place}' was started otherwise: {told}. Give the same, or another --output")
+    return content
+
+
+def sized(net: Net, size: int | None) -> Preprocess:
+    if size is None or size == net.preprocess.size:
+        return net.preprocess
+    if net.name == "lenet" or size < 8:
+        raise TrainingError(f"size={size} cannot be for {net.name!r}: lenet takes 28, the others at least 8")
+    return replace(net.preprocess, size=size)
+
+
+def held_out(net: Net, material: Material, config: Config, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits and class numbers of the test split, the held-out out-pictures after it with class -1."""
+    inside = outputs(net, material.test.pictures, config.batch_size, device)
+    outside = outputs(net, material.out_test, config.batch_size, device)
+    targets = np.concatenate((material.test.targets, np.full(len(outside), -1, np.int64)))
+    return torch.cat((inside, outside)), torch.from_numpy(targets)
+
+
+def facts_of(
+    material: Material, settings: Mapping[str, Any], state: State, logits: torch.Tensor, targets: torch.Tensor
+) -> dict[str, Any]:
+    counts = {
+        side: {label: int((split.targets == k).sum()) for k, label in enumerate(material.labels)}
+        for side, split in (("train", material.train), ("val", material.val), ("test", material.test))
+    }
+    inside = targets >= 0
+    right, n = int((logits.argmax(1) == targets)[inside].sum()), int(inside.sum())
+    confidence = logits.softmax(1).amax(1)
+    return {
+        "scheme": settings["scheme"],
+        "net": settings["net"],
+        "seed": settings["seed"],
+        "settings": dict(settings),
+        "pictures": counts,
+        "out_pictures": {"train": len(material.out), "val": len(material.out_val), "test": len(material.out_test)},
+        "epochs": state.epoch,
+        "best_epoch": state.best_epoch,
+        "test_accuracy": {"value": right / n, "n": n, "interval": _interval(right, n), "kind": "measured"}
+        if n
+        else None,
+        "test_mmc_in": confidence[inside].mean().item() if n else None,
+        "test_mmc_out": confidence[~inside].mean().item() if bool((~inside).any()) else None,
+        "versions": versions(),
+    }
+
+
+def _interval(right: int, n: int) -> tuple[float, float]:
+    """The exact two-sided 95 % interval of a share (Clopper and Pearson 1934)."""
+    return lower_bound(right, n, 0.025), 1 - lower_bound(n - right, n, 0.025)
+
+
+def versions() -> dict[str, str]:
+    packages = {name: metadata.version(name) for name in ("torch", "timm", "numpy", "Pillow", "safetensors")}
+    return {"openset": __version__, "python": platform.python_version(), **packages}

@@ -1,0 +1,260 @@
+"""Train a judge from folders of pictures: `train` and the `Run` it gives.
+
+Five lines from pictures to a decision:
+
+    import openset
+    run = openset.train("data/", scheme="acet")
+    judge = run.export("judge.onnx")
+    print(judge("x.jpg"))
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from . import _material
+from ._loop import fit
+from ._runfacts import check_config, earlier_run, facts_of, held_out, sized, versions
+from ._schedule import Config, Optimiser, Scheme, State, reproducible
+from ._watch import Watch
+from .decide import fit_thresholds
+from .errors import TrainingError
+from .loader import Augment
+from .nets import Net, build
+from .runfile import BEST, STATE, load_net, read_run, read_tensors, seed_of, write_run, write_tensors
+from .types import JudgeInfo, Preprocess
+
+if TYPE_CHECKING:
+    from .judge import Judge
+
+HELD_OUT = "held-out.safetensors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or stopped training run. `model` has the best weights so far and is in eval mode, on the CPU.
+
+    facts: what the judge file will say of the training. history: one record an epoch (loss_in, loss_out, eps, val_loss,
+    val_accuracy, and the mean max confidences mmc_in, mmc_noise, mmc_out).
+    """
+
+    folder: Path
+    model: Net
+    labels: tuple[str, ...]
+    facts: Mapping[str, Any]
+    history: tuple[Mapping[str, float], ...]
+    config: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Run:
+        """The run in the folder that `train` wrote. Raises TrainingError if it holds none, or no epoch is done."""
+        place = Path(folder)
+        content = read_run(place)
+        weights = next((place / name for name in (BEST, STATE) if (place / name).exists()), None)
+        if weights is None:
+            raise TrainingError(f"no epoch of the run in '{place}' is done yet: go on with train(..., resume=True)")
+        net = build(content["config"]["net"], len(content["labels"]))
+        net.preprocess = Preprocess(**content["preprocess"])
+        load_net(net, read_tensors(weights)[0])
+        return cls(
+            place, net.eval(), tuple(content["labels"]), content["facts"], tuple(content["history"]), content["config"]
+        )
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        precision: float = 0.95,
+        delta: float = 0.05,
+        prevalence: Mapping[str, float] | None = None,
+    ) -> Judge:
+        """Write the judge file `path` and open it.
+
+        Each label's threshold is the lowest that keeps `precision` with probability 1 - delta (see `openset.decide`),
+        fitted on the held-out test pictures, those of the out folders counted as no class. A label for which they are
+        too few gets no threshold, and facts["no_threshold"] says why: its pictures are then "unknown" until
+        `openset calibrate` is given more. prevalence: label -> its share in the field, for all labels.
+        Raises TrainingError if the run is not finished or the net cannot be exported.
+        """
+        if not (self.folder / HELD_OUT).exists():
+            raise TrainingError(
+                f"the run in '{self.folder}' is not finished: go on with train(..., resume=True), then export"
+            )
+        from .export import export
+        from .judge import open_judge
+
+        held, _ = read_tensors(self.folder / HELD_OUT)
+        thresholds, without = fit_thresholds(
+            held["logits"].double().softmax(1).numpy(),
+            held["targets"].numpy(),
+            self.labels,
+            precision=precision,
+            delta=delta,
+            prevalence=prevalence,
+            assumption="pictures to come are drawn like the held-out test pictures, each on its own",
+        )
+        facts = {**self.facts, "no_threshold": without}
+        info = JudgeInfo(self.labels, self.model.preprocess, thresholds, facts, name=Path(path).stem)
+        export(self.model, path, info)
+        return open_judge(path)
+
+
+def train(
+    data: str | os.PathLike[str],
+    *,
+    out: Sequence[str | os.PathLike[str]] | str | os.PathLike[str] = (),
+    scheme: Scheme = "plain",
+    net: str = "docnet",
+    size: int | None = None,
+    pretrained: bool = False,
+    weights: str | None = None,
+    epochs: int = 30,
+    batch_size: int = 64,
+    optimiser: Optimiser = "adamw",
+    lr: float | None = None,
+    weight_decay: float | None = None,
+    out_weight: float = 1.0,
+    eps: float = 0.1,
+    attack_steps: int = 5,
+    patience: int = 8,
+    augment: Augment = "light",
+    seed: int = 0,
+    output: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    device: str | None = None,
+    threads: int | None = None,
+    memory: int = 2_000_000_000,
+    save_seconds: float = 60.0,
+    progress: bool = True,
+) -> Run:
+    """Train on `data`/<class>/... (see `openset.data.folders`) and give the Run; everything is written to `output`.
+
+    scheme: one loss, (sum of cross entropy inside + out_weight * sum of the out-loss outside) / (n_in + n_out), as
+    many out-pictures as class pictures in every batch (Hein et al. 2019, arXiv 1812.05720):
+      "plain"  no out-pictures.
+      "ceda"   the paper's noise; out-loss log max probability.
+      "acet"   the same, each moved by `attack_steps` sign-gradient steps inside the l_inf ball of `eps` to where the
+               net is surest. Starts as CEDA for a fifth of the epochs, then eps grows over two fifths.
+      "oe"     pictures of the `out` folders; out-loss cross entropy to uniform (Hendrycks et al. 2019).
+    out: folders of pictures that are no class. With several classes, ceda and acet take half of each out-batch from
+    them (rounded down) and half noise; plain only measures on them. With ONE class folder they become the class
+    "other", and the scheme's out-pictures are noise (ceda, acet) or every second training picture of them (oe).
+    eps: .1 by default, not the paper's .3, which destroys thin lines on paper.
+
+    net: "docnet", "lenet", "resnet-small" or a timm name; size: side of its pictures in pixels (default the net's
+    own); pretrained, weights: see `openset.nets.build`. optimiser: "adamw" (lr .002, decay .01, warm-up and cosine) or
+    "sgd" (the paper's: lr .1, momentum .9, decay 5e-4, a tenth at 50, 75 and 90 %). augment: see `loader.augmented`.
+    Stops when the validation loss is no better for `patience` epochs (for acet counted once eps is whole); the best
+    epoch's weights are the model, the last state is kept too.
+
+    output: default runs/<data>-<scheme>. resume: go on with the run there, or start if there is none; the result is
+    bit for bit that of a run never stopped, on the same machine. All settings and pictures must be those of the start;
+    `device`, `memory`, `save_seconds` and `progress` may change, `threads` is taken from the start. save_seconds:
+    at least this often the state is saved (also after every epoch). memory: bytes of decoded pictures kept. device:
+    "cpu", "cuda"; default a GPU if there is one. bfloat16 is used on CUDA only: on CPUs it was measured 5 to 9 times
+    SLOWER.
+
+    Raises TrainingError (settings, scheme without its pictures, output in use, disk full, diverged), DataError
+    (folders), KeyboardInterrupt on Ctrl-C with the state saved and the way to go on in its message.
+    """
+    folders = [out] if isinstance(out, str | os.PathLike) else list(out)
+    config = Config(
+        scheme,
+        epochs,
+        batch_size,
+        (0.1 if optimiser == "sgd" else 2e-3) if lr is None else lr,
+        optimiser,
+        (5e-4 if optimiser == "sgd" else 1e-2) if weight_decay is None else weight_decay,
+        out_weight,
+        eps,
+        attack_steps,
+        patience,
+        augment,
+        seed,
+    )
+    check_config(config)
+    root = os.fspath(data)
+    place = Path(output if output is not None else Path("runs") / f"{Path(root).resolve().name}-{scheme}")
+    settings = asdict(config) | {"net": net, "size": size, "pretrained": pretrained, "weights": weights}
+    before = earlier_run(place, settings, resume)
+    if before is not None and before["finished"]:
+        return Run.load(place)
+    threads = before["threads"] if before else threads or torch.get_num_threads()
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    with Watch(place, progress) as watch, reproducible(where, threads):
+        listing = _material.list_pictures(
+            root, [os.fspath(f) for f in folders], scheme=scheme, seed=seed, tell=watch.tell
+        )
+        if before is not None and before["fingerprint"] != listing.fingerprint:
+            raise TrainingError(
+                f"the pictures in '{root}' or the out folders are no longer those that the run in '{place}' "
+                "started with: put them back, or train into another --output"
+            )
+        torch.manual_seed(seed_of(seed, "weights"))
+        fresh = not (place / STATE).exists()
+        model = build(net, len(listing.labels), pretrained=pretrained and fresh, weights=weights if fresh else None)
+        model.preprocess = sized(model, size)
+        material, notes = _material.decode(
+            listing, model.preprocess, memory=memory, workers=max(2, threads), tell=watch.tell
+        )
+        notes = [*listing.notes, *notes]
+        for note in notes:
+            watch.say(note)
+        content = {
+            "config": settings,
+            "labels": list(listing.labels),
+            "preprocess": asdict(model.preprocess),
+            "data": {"folder": root, "out": [os.fspath(f) for f in folders]},
+            "fingerprint": listing.fingerprint,
+            "threads": threads,
+            "versions": versions(),
+            "facts": {},
+            "history": [],
+            "finished": False,
+        }
+        if before is None:
+            write_run(place, content)
+
+        def epoch_done(state: State) -> None:
+            watch.epoch(state)
+            write_run(place, content | {"history": state.history})
+
+        try:
+            state = fit(
+                model,
+                material,
+                config,
+                place,
+                device=where,
+                save_seconds=save_seconds,
+                on_step=lambda *at: watch.step(epochs, *at),
+                on_epoch=epoch_done,
+            )
+        except KeyboardInterrupt as stop:
+            if not stop.args:  # a second Ctrl-C: nothing was promised
+                raise
+            text = (
+                f"{stop.args[0]}; the state is saved in '{place}'. Go on with the same command and --resume "
+                "(in Python: resume=True)."
+            )
+            watch.say(text[0].upper() + text[1:])
+            raise KeyboardInterrupt(text) from None
+        load_net(model, read_tensors(place / BEST)[0])
+        logits, targets = held_out(model, material, config, where)
+        write_tensors(place / HELD_OUT, {"logits": logits, "targets": targets}, {})
+        facts = facts_of(material, settings, state, logits, targets) | {"device": where.type, "notes": notes}
+        write_run(place, content | {"facts": facts, "history": state.history, "finished": True})
+        accuracy = facts["test_accuracy"]
+        if accuracy:
+            low, high = accuracy["interval"]
+            watch.say(
+                f"test accuracy {accuracy['value']:.3f} (95 % interval {low:.3f} to {high:.3f}, n = {accuracy['n']}); "
+                f"the run is in '{place}'"
+            )
+    return Run.load(place)
