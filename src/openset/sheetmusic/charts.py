@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from openset.sheetmusic.typeset import Face, Picture, Sheet, chance, colour, face, label, shade, sheet
+from openset.sheetmusic.typeset import Face, Picture, Sheet, blend, chance, colour, face, label, shade, sheet
 from openset.sheetmusic.words import phrase, pick
 
-_CYCLES = (
+_CYCLES: tuple[tuple[str, ...], ...] = (
     ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f"),
     ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c"),
     ("#000000", "#404040", "#707070", "#a0a0a0", "#202020", "#585858", "#888888", "#303030"),
@@ -55,8 +55,8 @@ def panels(rng: np.random.Generator, s: Sheet, most: int = 2) -> list[Axes]:
             s,
             (i % across) * cellw + pad,
             (i // across) * cellh + 0.6 * pad,
-            cellw - 1.3 * pad,
-            cellh - 1.5 * pad,
+            cellw - 1.5 * pad,
+            cellh - 1.6 * pad,
             font,
             inks,
         )
@@ -74,7 +74,8 @@ def frame(rng: np.random.Generator, a: Axes, *, labels: bool = True) -> None:
         s.draw.rectangle(box, fill="#eaeaf2")
         grid = "#ffffff"
     ticks = [int(rng.integers(3, 10)), int(rng.integers(3, 10))]
-    low, step = float(rng.normal(0, 10)), float(rng.choice((0.1, 0.25, 0.5, 1, 2, 5, 100)))
+    step = float(rng.choice((0.1, 0.25, 0.5, 1, 2, 5, 100)))
+    low = step * int(rng.integers(-5, 6))
     for i in range(ticks[0] + 1):
         x = a.x + a.w * i / ticks[0]
         if look in (1, 2, 3):
@@ -94,7 +95,7 @@ def frame(rng: np.random.Generator, a: Axes, *, labels: bool = True) -> None:
     elif look == 4:
         s.draw.line((a.x, a.y, a.x, a.y + a.h, a.x + a.w, a.y + a.h), fill=s.ink, width=2)
     label(s, (a.x + a.w / 2, a.y - 4), phrase(rng, 1, 6), a.font, anchor="ms")
-    label(s, (a.x + a.w / 2, a.y + a.h + 2.6 * a.font.size), phrase(rng, 1, 3), a.font, anchor="ma")
+    label(s, (a.x + a.w / 2, a.y + a.h + 2 * a.font.size), phrase(rng, 1, 3), a.font, anchor="ma")
 
 
 def legend(rng: np.random.Generator, a: Axes, count: int) -> None:
@@ -169,11 +170,6 @@ def line_chart(rng: np.random.Generator) -> Picture:
         if count > 1 and chance(rng, 0.7):
             legend(rng, a, min(count, 6))
     return s.done()
-
-
-def blend(top: str, ground: str, share: float) -> str:
-    mixed = (round(int(top[i : i + 2], 16) * share + int(ground[i : i + 2], 16) * (1 - share)) for i in (1, 3, 5))
-    return "#" + "".join(f"{v:02x}" for v in mixed)
 
 
 def bar_chart(rng: np.random.Generator) -> Picture:

@@ -12,11 +12,23 @@ from collections.abc import Callable
 import numpy as np
 
 from openset.sheetmusic.charts import CHARTS
+from openset.sheetmusic.diagrams import DIAGRAMS
 from openset.sheetmusic.letters import LETTERS
 from openset.sheetmusic.papers import PAPERS
+from openset.sheetmusic.plates import PLATES
+from openset.sheetmusic.screens import SCREENS
 from openset.sheetmusic.tables import TABLES
 from openset.sheetmusic.texts import TEXTS
 from openset.sheetmusic.typeset import Picture
 
 Family = Callable[[np.random.Generator], Picture]
-DOCUMENTS: dict[str, Family] = {**PAPERS, **TEXTS, **LETTERS, **TABLES, **CHARTS}
+DOCUMENTS: dict[str, Family] = {
+    **TEXTS,
+    **LETTERS,
+    **PAPERS,
+    **TABLES,
+    **SCREENS,
+    **CHARTS,
+    **DIAGRAMS,
+    **PLATES,
+}

@@ -118,18 +118,23 @@ def sized(font: Font, size: float, script: str = "latin") -> ImageFont.FreeTypeF
 
 
 @cache
-def covers(font: Font, script: str) -> bool:
-    """Whether the font has its own glyphs for letters of the script (missing ones all draw the same box)."""
+def coverage(font: Font) -> frozenset[str]:
+    """The scripts whose letters the font has glyphs of its own for (letters it lacks all draw the same box, or nothing)."""
     try:
-        face = _open(font.path, font.index, 16, False)
-        seen = {b"", bytes(face.getmask("\uf8f1"))}
-        for letter in probe(script):
-            drawn = bytes(face.getmask(letter))
-            if drawn in seen:
-                return False
-            seen.add(drawn)
+        face = ImageFont.truetype(font.path, 16, index=font.index, layout_engine=ImageFont.Layout.BASIC)
+        lacking = {b"", bytes(face.getmask("\uf8f1"))}
+        return frozenset(script for script in SCRIPTS if _distinct(face, probe(script), lacking))
     except (OSError, ValueError):
-        return False
+        return frozenset()
+
+
+def _distinct(face: ImageFont.FreeTypeFont, letters: str, lacking: set[bytes]) -> bool:
+    seen = set(lacking)
+    for letter in letters:
+        drawn = bytes(face.getmask(letter))
+        if drawn in seen:
+            return False
+        seen.add(drawn)
     return True
 
 
@@ -199,7 +204,7 @@ def fetch_fonts(cache: Path, packages: Sequence[str] = PACKAGES) -> list[Path]:
 
 
 def split(fonts: Iterable[Font], part: Literal["train", "test"]) -> list[Font]:
-    """The fonts of one part: a family is wholly in "train" (about 3 in 4) or wholly in "test", the same on every machine."""
+    """The fonts of one part: a family is wholly in "train" (about 3 in 4) or in "test"."""
     if part not in ("train", "test"):
         raise ValueError(f"part is {part!r}; say 'train' or 'test'")
     return [font for font in fonts if _held_out(font.family) == (part == "test")]
@@ -224,7 +229,7 @@ def by(script: str, kind: Kind | None) -> tuple[tuple[Font, ...], ...]:
     """Fonts in use that cover the script, grouped by family; of the kind wanted, or of any where none is."""
     if not _in_use:
         _in_use[:] = read(installed())
-    fit = [font for font in _in_use if covers(font, script)]
+    fit = [font for font in _in_use if script in coverage(font)]
     chosen = [font for font in fit if font.kind == kind] or (fit if kind != "hand" else [])
     families: dict[str, list[Font]] = {}
     for font in chosen:

@@ -54,7 +54,7 @@ class Hand:
 
 
 def a_hand(rng: np.random.Generator, size: float, *, fonted: float = 0.35, ink: str | None = None) -> Hand:
-    """One person's hand with x-height `size` pixels; with probability `fonted` a handwriting font, where there is one."""
+    """One person's hand of x-height `size` pixels; with probability `fonted` a handwriting font, if there is one."""
     shapes = []
     for shape in _SHAPES:
         curve = np.array(shape, float)
@@ -112,7 +112,7 @@ def _word(rng: np.random.Generator, hand: Hand, letters: int) -> list[Curve]:
     parts, at = [], 0.0
     for index in order:
         shape = hand.shapes[index] * (hand.wide, 1.0)
-        parts.append(shape + (at, 0.0) + rng.normal(0, hand.wobble, shape.shape))
+        parts.append(shape + np.array((at, 0.0)) + rng.normal(0, hand.wobble, shape.shape))
         at += float(shape[-1, 0]) + (0.0 if hand.joined else 0.25)
     if hand.joined:
         parts = [np.concatenate(parts)]

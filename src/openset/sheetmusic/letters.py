@@ -59,7 +59,8 @@ def mathematics(rng: np.random.Generator) -> Picture:
     s = sheet(rng)
     x, y, width, bottom = margins(rng, s)
     size = text_size(rng, width)
-    font, small = face(rng, size, "latin", "serif"), face(rng, size * 0.7, "latin", "serif")
+    font, small = face(rng, size, "latin", "serif"), face(rng, size * 0.7, "greek", "serif")
+    symbols = face(rng, size, "greek", "serif")
     y = running_head(rng, s, x, y, width, font)
     equation = 1
     while y < bottom - 5 * font.line:
@@ -67,7 +68,7 @@ def mathematics(rng: np.random.Generator) -> Picture:
         for _ in range(int(rng.integers(1, 4))):
             if y < bottom - 3 * font.line:
                 formula(
-                    rng, s, font, small, x + width * float(rng.uniform(0.1, 0.35)), y + 1.2 * font.line, 0.55 * width
+                    rng, s, symbols, small, x + width * float(rng.uniform(0.1, 0.35)), y + 1.2 * font.line, 0.55 * width
                 )
                 label(s, (x + width, y + font.line), f"({equation})", font, anchor="ra")
                 y, equation = y + 3 * font.line, equation + 1
@@ -220,9 +221,9 @@ def big_words(rng: np.random.Generator) -> Picture:
     s, script = sheet(rng, wide=0.6, dark=0.3, colour_share=0.8), script_of(rng, 0.6)
     y = float(rng.uniform(0.05, 0.3)) * s.h
     while y < 0.8 * s.h:
-        font = face(rng, s.w * float(rng.uniform(0.05, 0.16)), script)
         text = words(rng, int(rng.integers(1, 4)), script)
         joined = ("" if script in UNSPACED else " ").join(text)
+        font = face(rng, min(s.w * float(rng.uniform(0.05, 0.16)), 1.5 * s.w / len(joined)), script)
         tint = s.ink if chance(rng, 0.6) else shade(rng, 30, 160, 80)
         label(s, (s.w / 2, y), joined, font, anchor="ma", fill=tint)
         y += font.line * float(rng.uniform(1, 1.6))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from openset.sheetmusic.hand import Ink, a_hand, signature, write_line
@@ -146,7 +148,7 @@ def form(rng: np.random.Generator) -> Picture:
             step = paragraph(s, prose(rng, 40, script), small, (x, y, width, bottom)) - y + size
         elif kind in (1, 2):
             xs = edges(rng, x, width, int(rng.integers(1, 5)))
-            for a, b in zip(xs[:-1], xs[1:], strict=True):
+            for a, b in pairwise(xs.tolist()):
                 s.draw.rectangle((a, y, b, y + step), outline=s.ink)
                 label(s, (a + 3, y + 1), clipped(small, f"{index} {phrase(rng, 1, 4, script)}", b - a - 6), small)
                 if filled and chance(rng, 0.7):

@@ -293,7 +293,7 @@ def newspaper(rng: np.random.Generator) -> Picture:
     big = face(rng, 0.08 * s.w, script, pick(rng, ("black", "serif")))
     label(s, (s.w / 2, y), phrase(rng, 2, 3, script)[:20], big, anchor="ma")
     y += big.line * 1.15
-    small = face(rng, s.w * 0.011, script, "serif")
+    small = face(rng, s.w * rng.uniform(0.011, 0.016), script, "serif")
     for dy in (0, 1.5 * small.line):
         s.draw.line((x, y + dy, x + width, y + dy), fill=s.ink, width=int(rng.integers(1, 4)))
     label(s, (x + 6, y + 2), f"{date(rng)}   No. {int(rng.integers(1, 9999))}", face(rng, s.w * 0.011))

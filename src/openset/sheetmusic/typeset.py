@@ -60,6 +60,12 @@ def colour(
     return "#" + "".join(f"{round(255 * c):02x}" for c in channels)
 
 
+def blend(top: str, ground: str, share: float) -> str:
+    """`share` of the colour `top` over `ground`."""
+    mixed = (round(int(top[i : i + 2], 16) * share + int(ground[i : i + 2], 16) * (1 - share)) for i in (1, 3, 5))
+    return "#" + "".join(f"{v:02x}" for v in mixed)
+
+
 def paper_colour(rng: np.random.Generator) -> str:
     style = rng.random()
     if style < 0.55:
@@ -91,13 +97,20 @@ class Face:
     script: str
     line: int
     gap: float
+    advances: dict[str, float]
 
     @property
     def backwards(self) -> bool:
         return self.script in RIGHT_TO_LEFT
 
     def wide(self, text: str) -> float:
-        return float(self.ft.getlength(text))
+        """Length of the text in pixels; of unshaped scripts from remembered letters, kerning left out."""
+        if self.ft.layout_engine == ImageFont.Layout.RAQM:
+            return float(self.ft.getlength(text))
+        for letter in text:
+            if letter not in self.advances:
+                self.advances[letter] = float(self.ft.getlength(letter))
+        return sum(self.advances[letter] for letter in text)
 
 
 def script_of(rng: np.random.Generator, foreign: float = 0.4) -> str:
@@ -114,13 +127,8 @@ def face(rng: np.random.Generator, size: float, script: str = "latin", kind: fon
     if not isinstance(ft, ImageFont.FreeTypeFont):
         raise RuntimeError("Pillow was built without FreeType; install Pillow from PyPI")
     spaced = 0.0 if script in UNSPACED else max(0.18 * size, float(ft.getlength(" ")))
-    return Face(
-        ft,
-        size,
-        script,
-        round(size * (1.5 if script in ("thai", "lao", "tibetan", "khmer", "myanmar") else 1.22)),
-        spaced,
-    )
+    tall = script in ("thai", "lao", "tibetan", "khmer", "myanmar")
+    return Face(ft, size, script, round(size * (1.5 if tall else 1.22)), spaced, {})
 
 
 def text_size(rng: np.random.Generator, width: float, columns: int = 1) -> int:

@@ -92,7 +92,7 @@ def probe(script: str) -> str:
     """Letters that tell whether a font covers the script."""
     letters = SCRIPTS[script][0]
     if script == "latin":
-        return letters + letters.upper() + "0123456789"
+        return letters + letters.upper() + "0123456789áéöüçñ"
     return letters[:: max(1, len(letters) // 8)][:8]
 
 
