@@ -41,7 +41,7 @@ def options(rng: np.random.Generator, font: str, space: float) -> dict[str, Any]
         "spacingSystem": int(rng.integers(2, 16)),
         "spacingLinear": some(0.12, 0.5),
         "spacingNonLinear": some(0.45, 0.8),
-        "staffLineWidth": some(0.1, 0.28),
+        "staffLineWidth": some(0.12, 0.3),
         "stemWidth": some(0.12, 0.3),
         "barLineWidth": some(0.18, 0.5),
         "ledgerLineThickness": some(0.15, 0.4),

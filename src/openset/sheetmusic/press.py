@@ -114,9 +114,9 @@ def _exchange(child: _Child, message: bytes, seconds: float) -> bytes:
     sent = 0
     while b"\n" not in child.pending:
         left = until - time.monotonic()
-        ready, writable, _ = select.select([take], [give] if sent < len(message) else [], [], max(0.0, left))
-        if not ready and not writable:
+        if left <= 0:
             raise TimeoutError(f"no answer within {seconds:g} s")
+        ready, writable, _ = select.select([take], [give] if sent < len(message) else [], [], left)
         if writable:
             sent += os.write(give.fileno(), message[sent : sent + 65536])
         if ready:
