@@ -44,10 +44,11 @@ def export(net: nn.Module, path: str | os.PathLike[str], info: JudgeInfo, head: 
     [B, K]. Without one probabilities are the softmax of the logits. The score is then the largest probability.
 
     The batch is dynamic; for info.preprocess.mode "fit" height and width are too (multiples of `multiple`), else
-    they are `size`. `net` and `head` are left as they are; a copy on the CPU in eval mode is exported. Raises
-    TrainingError when the graph cannot be made or differs from torch by more than 1e-4 (logits relative to
-    max(1, the picture's largest |logit|), probabilities and score absolute), JudgeFileError when `info` or `path` cannot be written,
-    MissingExtraError. On any error `path` is left as it was.
+    they are `size`. `net` and `head` are left as they are; a copy on the CPU in eval mode is exported.
+
+    Raises TrainingError when the graph cannot be made or differs from torch by more than 1e-4 (logits relative to
+    max(1, the picture's largest |logit|), probabilities and score absolute), JudgeFileError when `info` or `path`
+    cannot be written, MissingExtraError. On any error `path` is left as it was.
     """
     info_to_json(info)  # refused before minutes are spent, not after
     graph = Graph(net, head).cpu().float().eval()
@@ -61,13 +62,13 @@ class Graph(nn.Module):
 
     def __init__(self, net: nn.Module, head: Head | None = None) -> None:
         super().__init__()
+        if head is not None and hasattr(net, "outputs"):
+            raise TrainingError("This net has its own outputs(); export it without a head.")
         self.net: Any = copy.deepcopy(net)
         self.head = copy.deepcopy(head)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if hasattr(self.net, "outputs"):
-            if self.head is not None:
-                raise TrainingError("This net has its own outputs(); export it without a head.")
             made = self.net.outputs(pixels)
             return made["logits"], made["probabilities"], made["score"]
         outputs: dict[str, Tensor] = {}
