@@ -40,7 +40,10 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """Groups of places by what is wrong with them; a group may be in several. take_out, look_at: sorted by path."""
+    """Groups of places by what is wrong with them. exact, near: within one class and side; the others may share groups.
+
+    take_out, look_at: sorted by path.
+    """
 
     exact: tuple[tuple[Place, ...], ...]
     near: tuple[tuple[Place, ...], ...]
@@ -56,28 +59,27 @@ def sort_copies(places: Sequence[Place], exact: Indices, near: Indices) -> Copie
 
     exact, near: [N] group numbers of the places; exact groups lie within near ones.
     """
-    exact_groups, near_groups = _groups(exact), _groups(near)
-    members = [tuple(places[k] for k in g) for g in near_groups if len(g) > 1]
-    alone = [g for g in near_groups if len({int(exact[k]) for k in g}) > 1]
+    exact_groups = [[places[k] for k in g] for g in _groups(exact) if len(g) > 1]
+    near_groups = [g for g in _groups(near) if len(g) > 1]
+    members = [[places[k] for k in g] for g in near_groups]
+    inexact = [[places[k] for k in g] for g in near_groups if len({int(exact[k]) for k in g}) > 1]
     take: dict[str, str] = {}
     look: dict[str, str] = {}
     for group in members:
         _out_of_classes(group, take)
-    for g in exact_groups:
-        if len(g) > 1:
-            _conflict([places[k] for k in g], take)
+    for group in exact_groups:
+        _conflict(group, take)
     for group in members:
         _near_conflict(group, take, look)
         _across_sides(group, take)
-    for g in exact_groups:
-        if len(g) > 1:
-            _same_side([places[k] for k in g], take)
+    for group in exact_groups:
+        _same_side(group, take)
     return Copies(
-        exact=tuple(tuple(places[k] for k in g) for g in exact_groups if len(g) > 1),
-        near=tuple(tuple(places[k] for k in g) for g in alone),
-        across_classes=tuple(g for g in members if len(_labels(g)) > 1),
-        across_sides=tuple(g for g in members if len({p.side for p in g if p.label is not None}) > 1),
-        with_out=tuple(g for g in members if any(p.label is None for p in g) and _labels(g)),
+        exact=tuple(tuple(g) for g in exact_groups if _homes(g) == 1),
+        near=tuple(tuple(g) for g in inexact if _homes(g) == 1),
+        across_classes=tuple(tuple(g) for g in members if len(_labels(g)) > 1),
+        across_sides=tuple(tuple(g) for g in members if len({p.side for p in g if p.label is not None}) > 1),
+        with_out=tuple(tuple(g) for g in members if any(p.label is None for p in g) and _labels(g)),
         take_out=_remarks(take),
         look_at=_remarks(look),
     )
@@ -92,6 +94,10 @@ def _groups(label: Indices) -> list[list[int]]:
 
 def _labels(group: Iterable[Place]) -> list[str]:
     return sorted({p.label for p in group if p.label is not None})
+
+
+def _homes(group: Iterable[Place]) -> int:
+    return len({(p.label, p.side) for p in group})
 
 
 def _remarks(reasons: Mapping[str, str]) -> tuple[Remark, ...]:
@@ -134,7 +140,7 @@ def _across_sides(group: Sequence[Place], take: dict[str, str]) -> None:
 
 def _same_side(group: Sequence[Place], take: dict[str, str]) -> None:
     left = [p for p in group if p.path not in take]
-    if len({(p.label, p.side) for p in left}) == 1:
+    if _homes(left) == 1:
         kept = min(left, key=_best)
         for p in left:
             if p is not kept:

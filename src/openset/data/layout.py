@@ -184,7 +184,7 @@ def _nothing(root: str, beside: Found, found: Mapping[str, Found]) -> str:
 def _no_classes_in_sides(root: str, named: Mapping[str, str], direct: Mapping[str, bool]) -> str:
     if "train" not in named.values():
         return f"{root!r} holds {', '.join(f'{n}/' for n in named)} but no train/ to learn from.{_expected(root)}"
-    flat = next(n for n in named if direct[n])
+    flat = min((n for n in named if direct[n]), key=lambda n: list(SIDES).index(n.lower()))
     return (
         f"{os.path.join(root, flat)!r} holds pictures but no class folders, so nothing says which picture is what. "
         f"Put a folder for each class into it.{_expected(os.path.join(root, flat))}"

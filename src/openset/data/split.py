@@ -1,7 +1,8 @@
 """A seeded split, stratified by class, in which no group of pictures is divided.
 
-Groups are taken by falling size, equals in the order of sha256(seed, key): the result depends on the seed and the
-names alone, not on the file system's order, and a picture added moves few others.
+Each group's part is drawn by sha256(seed, name), and given to the part that lacks most only where the drawn one is full
+(larger groups are served first): the result depends on the seed and the names alone, not on the file system's order,
+and a picture added moves few others.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def split_groups(
     for n, g in enumerate(group):
         members[g].append(n)
 
-    def rank(group_members: list[int]) -> tuple[int, bytes]:
+    def order(group_members: list[int]) -> tuple[int, bytes]:
         name = min(keys[n] for n in group_members)
         return -len(group_members), hashlib.sha256(f"{seed}\0{name}".encode("utf-8", "surrogateescape")).digest()
 
@@ -41,13 +42,18 @@ def split_groups(
         left[list({label[n] for n in m})] += 1
 
     part_of = np.zeros(len(label), np.intp)
-    for m in sorted(members.values(), key=rank):
+    bounds = np.cumsum(shares)[:-1]
+    for (_, digest), m in sorted((order(m), m) for m in members.values()):
         inside, count = np.unique([label[n] for n in m], return_counts=True)
         empty = have[inside] == 0
         urgent = left[inside] <= empty.sum(axis=1)  # each group left must open a part
         need = empty[urgent].any(axis=0)
         lack = ((want - have)[inside] * count[:, None]).sum(axis=0)
-        part = int(np.argmax(need if need.any() else lack))
+        part = int(np.searchsorted(bounds, int.from_bytes(digest[:6], "big") / 2**48, side="right"))
+        if need.any():
+            part = int(np.argmax(need))
+        elif lack[part] < (count**2).sum() / 2:  # less than half of the group has room
+            part = int(np.argmax(lack))
         have[inside, part] += count
         left[inside] -= 1
         part_of[m] = part
