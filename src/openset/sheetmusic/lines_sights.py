@@ -1,22 +1,18 @@
 """Negatives seen in the world or on printed matter: parallel lines, grids and keyboards that are no staves.
 
-Five-line groups appear here on purpose, bearing things that no reader takes for notes: lattices of beads, crossed-out words,
-birds, washing. A family gives uint8 [H, W] or [H, W, 3] from a numpy generator, long side about 900 to 1300 pixels.
+Five-line groups appear here on purpose, bearing things that no reader takes for notes: lattices of beads, crossed-out
+words, birds, washing. A family gives uint8 [H, W] or [H, W, 3] from a numpy generator, long side about 900 to 1300.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from openset.sheetmusic.sketch import Colour, Page, Picture, page_size, words
+from openset.sheetmusic.sketch import Colour, Page, Picture, page_size, tint, words
 
 Field = NDArray[np.float32]
-
-
-def _tint(rng: np.random.Generator, low: int = 0, high: int = 256) -> tuple[int, int, int]:
-    red, green, blue = (int(v) for v in rng.integers(low, high, 3))
-    return red, green, blue
 
 
 def _grid(size: tuple[int, int]) -> tuple[Field, Field]:
@@ -30,14 +26,12 @@ def _shade(rng: np.random.Generator, field: Field) -> Picture:
     if rng.random() < 0.5:
         dark, light = rng.uniform(0, 90), rng.uniform(150, 255)
         return np.round(dark + (light - dark) * field).astype(np.uint8)
-    dark3, light3 = np.array(_tint(rng, 0, 110)), np.array(_tint(rng, 140, 256))
+    dark3, light3 = np.array(tint(rng, 0, 110)), np.array(tint(rng, 140, 256))
     return np.round(dark3 + (light3 - dark3) * field[..., None]).astype(np.uint8)
 
 
 def _smooth(rng: np.random.Generator, size: tuple[int, int], cells: float) -> Field:
     """Smooth noise in about [-1, 1], features about size / cells wide."""
-    from PIL import Image
-
     small = rng.uniform(-1, 1, (max(2, round(cells * size[1] / size[0]) + 1), round(cells) + 1)).astype(np.float32)
     return np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC))
 
@@ -46,7 +40,11 @@ def five_lines_text(rng: np.random.Generator) -> Picture:
     """Five-line groups with words written through them, struck-out or scribbled: a copybook, no music."""
     page = Page(rng, page_size(rng), ink=int(rng.integers(0, 90)))
     space, y = float(rng.uniform(5, 14)), float(rng.uniform(20, 80))
-    left, right, size = float(rng.uniform(10, 80)), page.width - float(rng.uniform(10, 80)), float(rng.uniform(1.2, 3.5))
+    left, right, size = (
+        float(rng.uniform(10, 80)),
+        page.width - float(rng.uniform(10, 80)),
+        float(rng.uniform(1.2, 3.5)),
+    )
     while y + 6 * space < page.height:
         for k in range(5):
             page.across(y + k * space, left, right, float(rng.choice([0.5, 1.0, 1.0])), int(rng.integers(60, 170)))
@@ -54,7 +52,9 @@ def five_lines_text(rng: np.random.Generator) -> Picture:
         text = words(rng, 30)[: int((right - left) / (0.55 * size * space))]
         wide = page.text(left + space, foot, text, size * space)
         if rng.random() < 0.4:
-            page.line([(left, foot - space), (left + wide, foot - space + rng.uniform(-6, 6))], float(rng.uniform(1, 4)))
+            page.line(
+                [(left, foot - space), (left + wide, foot - space + rng.uniform(-6, 6))], float(rng.uniform(1, 4))
+            )
         y += 4 * space + float(rng.uniform(2, 7)) * space
     return page.done()
 
@@ -118,7 +118,7 @@ def birds_on_wires(rng: np.random.Generator) -> Picture:
 
 def laundry(rng: np.random.Generator) -> Picture:
     """Washing on lines: rectangles, shirts and socks hanging from one to six cords."""
-    page = Page(rng, page_size(rng), ink=(40, 40, 40), paper=_tint(rng, 190, 256))
+    page = Page(rng, page_size(rng), ink=(40, 40, 40), paper=tint(rng, 190, 256))
     cords = int(rng.integers(1, 7))
     for k in range(cords):
         y = page.height * (k + 0.4) / cords
@@ -126,7 +126,7 @@ def laundry(rng: np.random.Generator) -> Picture:
         x = float(rng.uniform(5, 60))
         while x < page.width - 40:
             w, h = float(rng.uniform(15, 80)), float(rng.uniform(0.3, 0.7)) * page.height / cords
-            page.shape([(x, y + 4), (x + w, y + 4), (x + w * 0.95, y + h), (x + w * 0.05, y + h)], _tint(rng))
+            page.shape([(x, y + 4), (x + w, y + 4), (x + w * 0.95, y + h), (x + w * 0.05, y + h)], tint(rng))
             x += w + float(rng.uniform(3, 50))
     return page.done()
 
@@ -143,7 +143,12 @@ def roads(rng: np.random.Generator) -> Picture:
         if rng.random() < 0.6:
             for depth in np.geomspace(0.05, 1, int(rng.integers(5, 30))):
                 y = vy + depth * (page.height - vy)
-                page.across(y, vx + (page.width / 2 - spread / 2 - vx) * depth, vx + (page.width / 2 + spread / 2 - vx) * depth, 1 + 4 * depth)
+                page.across(
+                    y,
+                    vx + (page.width / 2 - spread / 2 - vx) * depth,
+                    vx + (page.width / 2 + spread / 2 - vx) * depth,
+                    1 + 4 * depth,
+                )
     return page.done()
 
 
@@ -154,7 +159,7 @@ def fretboard(rng: np.random.Generator) -> Picture:
     lying, frets = columns <= 2, int(rng.integers(4, 6)) if columns > 2 else int(rng.integers(9, 18))
     cell = page.width / columns
     high = cell * 1.35 if not lying else cell * float(rng.uniform(0.15, 0.4))
-    y, names = 70.0, ("C", "Am", "G7", "Dm", "F", "E7", "Bm7", "Asus4", "D/F#", "Cmaj7", "Gm", "Bb")
+    y, names = 100.0, ("C", "Am", "G7", "Dm", "F", "E7", "Bm7", "Asus4", "D/F#", "Cmaj7", "Gm", "Bb")
     page.text(page.width / 2, 40, words(rng, 3).title(), 26, anchor="ms")
     while y + high * 0.7 < page.height:
         for c in range(columns):
@@ -167,7 +172,9 @@ def fretboard(rng: np.random.Generator) -> Picture:
                 at, width = along * f / frets, 3.0 if f == 0 else 1.0
                 page.down(x + at, y, y + tall, width) if lying else page.across(y + at, x, x + wide, width)
             r = 0.32 * min(along / frets, over / (strings - 1))
-            for s in np.flatnonzero(rng.random(strings) < (0.9 if lying else 0.6)):
+            for s in range(strings):
+                if rng.random() > (0.9 if lying else 0.6):
+                    continue
                 a, o = (int(rng.integers(0, frets)) + 0.5) * along / frets, over * s / (strings - 1)
                 page.oval(x + (a if lying else o), y + (o if lying else a), r, r)
             page.text(x + wide / 2, y - 0.03 * cell - 6, str(rng.choice(names)), min(30.0, 0.16 * cell), anchor="ms")
@@ -186,7 +193,9 @@ def keyboard(rng: np.random.Generator) -> Picture:
             fill = 255 if rng.random() < 0.93 else int(rng.integers(120, 220))
             page.box(k * wide, top, (k + 1) * wide, top + tall, fill=fill, edge=page.ink)
             if wide > 18 and rows < 5:
-                page.text((k + 0.5) * wide, top + tall - 8, "CDEFGAB"[(k + start) % 7], min(wide * 0.6, 30), anchor="ms")
+                page.text(
+                    (k + 0.5) * wide, top + tall - 8, "CDEFGAB"[(k + start) % 7], min(wide * 0.6, 30), anchor="ms"
+                )
         for k in range(whites):
             if (k + start) % 7 not in (2, 6):
                 page.box((k + 0.7) * wide, top, (k + 1.3) * wide, top + 0.62 * tall, fill=page.ink)
@@ -199,12 +208,13 @@ def fences(rng: np.random.Generator) -> Picture:
     pitch, width = float(rng.uniform(8, 60)), float(rng.uniform(0.1, 0.6))
     rails, top = int(rng.integers(1, 6)), float(rng.uniform(0, 0.4)) * page.height
     foot, lean = page.height * float(rng.uniform(0.6, 1.0)), float(rng.choice([0, 0, 0.15, -0.3, 0.6]))
+    fall = lean * page.width / 2
     for k in range(rails):
         y = top + (foot - top) * (k + 0.5) / rails
-        page.line([(0, y), (page.width, y + lean * page.width)], float(rng.uniform(2, 14)))
+        page.line([(0, y - fall), (page.width, y + fall)], float(rng.uniform(2, 14)))
     x, tips = 0.0, rng.random() < 0.5
     while x < page.width:
-        rise = lean * x
+        rise = lean * x - fall
         page.down(x, top + rise, foot + rise, max(1.0, width * pitch))
         if tips:
             page.oval(x, top + rise, 0.3 * pitch, 0.3 * pitch)
@@ -233,21 +243,23 @@ def zebra(rng: np.random.Generator) -> Picture:
     size = page_size(rng)
     x, y = _grid(size)
     turn, pitch = float(rng.uniform(0, np.pi)), float(rng.uniform(14, 120))
-    along = x * np.cos(turn) + y * np.sin(turn) + float(rng.uniform(0, 90)) * _smooth(rng, size, float(rng.uniform(2, 9)))
+    along = (
+        x * np.cos(turn) + y * np.sin(turn) + float(rng.uniform(0, 90)) * _smooth(rng, size, float(rng.uniform(2, 9)))
+    )
     return _shade(rng, 0.5 + float(rng.uniform(2, 12)) * np.cos(2 * np.pi * along / pitch))
 
 
 def bricks(rng: np.random.Generator) -> Picture:
     """Brick walls, tiles and planks."""
-    page = Page(rng, page_size(rng), ink=_tint(rng, 60, 256), paper=_tint(rng, 60, 256))
+    page = Page(rng, page_size(rng), ink=tint(rng, 60, 256), paper=tint(rng, 60, 256))
     high, joint = float(rng.uniform(12, 70)), float(rng.uniform(1, 6))
     wide, shift = high * float(rng.choice([1, 2, 2.5, 3, 12])), float(rng.choice([0, 0.5, 0.5, 0.33]))
-    base = np.array(_tint(rng, 40, 220))
+    base = np.array(tint(rng, 40, 220))
     for r in range(int(page.height / high) + 1):
         for c in range(-1, int(page.width / wide) + 1):
             x = (c + (r * shift) % 1) * wide
-            fill = tuple(int(v) for v in np.clip(base + rng.integers(-20, 21), 0, 255))
-            page.box(x + joint, r * high + joint, x + wide, (r + 1) * high, fill=(fill[0], fill[1], fill[2]))
+            red, green, blue = (int(v) for v in np.clip(base + rng.integers(-20, 21), 0, 255))
+            page.box(x + joint, r * high + joint, x + wide, (r + 1) * high, fill=(red, green, blue))
     return page.done()
 
 
@@ -306,7 +318,9 @@ def weave(rng: np.random.Generator) -> Picture:
     for stripes in (across, along):
         for _ in range(int(rng.integers(2, 9))):
             period, wide = int(rng.integers(20, 240)), int(rng.integers(1, 30))
-            stripes += float(rng.uniform(-0.5, 0.5)) * ((np.arange(len(stripes)) + int(rng.integers(period))) % period < wide)
+            stripes += float(rng.uniform(-0.9, 0.9)) * (
+                (np.arange(len(stripes)) + int(rng.integers(period))) % period < wide
+            )
     thread = float(rng.uniform(2, 9))
     over = ((x // thread + y // thread) % 2 == 0) if rng.random() < 0.7 else ((x + y) // thread % 2 == 0)
     return _shade(rng, 0.5 + np.where(over, across[:, None], along[None, :]) + 0.1 * over)

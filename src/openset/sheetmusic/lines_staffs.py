@@ -1,14 +1,14 @@
 """Negatives that share the stave with music: tablature, empty staves, and staves of the wrong number of lines.
 
-A family is a function of a numpy generator that gives one clean picture, uint8 [H, W] or [H, W, 3], long side about 900 to
-1300 pixels. None holds a five-line staff with notes, and four-line staves never bear square notes (chant).
+A family is a function of a numpy generator that gives one clean picture, uint8 [H, W] or [H, W, 3], long side about 900
+to 1300 pixels. None holds a five-line staff with notes, and four-line staves never bear square notes (chant).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from openset.sheetmusic.sketch import ENGRAVERS, Page, Picture, font_files, page_size, words
+from openset.sheetmusic.sketch import ENGRAVERS, Page, Picture, face, page_size, words
 
 CHORDS = ("C", "Am", "G7", "Dm", "F", "E7", "Bm7", "Asus4", "D/F#", "Cmaj7", "Gm", "Bb")
 
@@ -56,7 +56,7 @@ def _tablature(rng: np.random.Generator, lines: int, letters: bool, rhythm: floa
     below, chords = rng.random() < 0.5, rng.random() < 0.4
     lyrics, bars = rng.random() < 0.25, int(rng.integers(2, 6))
     size = space * float(rng.uniform(0.8, 1.25))
-    face = str(rng.choice(font_files() or ("",)))
+    digits = face(rng)
     step, density = space * float(rng.uniform(1.2, 3.0)), float(rng.uniform(0.08, 0.5))
     gap = space * float(rng.uniform(3.5, 7))
     for n, top in enumerate(_systems(page, _title(page, 25) + 2 * space, lines, space, gap)):
@@ -78,14 +78,15 @@ def _tablature(rng: np.random.Generator, lines: int, letters: bool, rhythm: floa
         previous = 0.0
         while x < right - space:
             full = rng.random() < 0.12
-            strings = range(lines) if full else np.flatnonzero(rng.random(lines) < density)
+            strings = [k for k in range(lines) if full or rng.random() < density]
             last = int(np.clip(last + rng.integers(-3, 4), 0, 17))
             for k in strings:
-                mark = "abcdefghik"[last % 10] if letters else str(max(0, last + int(rng.integers(-2, 3))))
+                fret = max(0, last + int(rng.integers(-2, 3)))
+                mark = "abcdefghik"[fret % 10] if letters else str(fret)
                 mark = "x" if rng.random() < 0.03 else mark
                 raise_it = space / 2 if letters and not halo else 0.0
-                page.text(x, top + k * space - raise_it, mark, size, anchor="mm", face=face, halo=halo)
-            if stems and len(strings):
+                page.text(x, top + k * space - raise_it, mark, size, anchor="mm", face=digits, halo=halo)
+            if stems and strings:
                 near = foot + 0.7 * space if below else top - 0.7 * space
                 page.down(x, min(near, stem_end), max(near, stem_end), width)
                 if not letters and previous and rng.random() < 0.7:
@@ -119,20 +120,19 @@ def lute_tab(rng: np.random.Generator) -> Picture:
 def ascii_tab(rng: np.random.Generator) -> Picture:
     """Tablature typed with hyphens and digits in a typewriter face, as on web pages."""
     page = _page(rng)
-    mono = [f for f in font_files() if "Mono" in f] or [""]
-    face, size = str(rng.choice(mono)), float(rng.uniform(9, 17))
+    mono, size = face(rng, "mono"), float(rng.uniform(9, 17))
     strings = ("eBGDAE", "GDAE", "eBGDAE", "AECG")[int(rng.integers(4))]
     columns, pitch = int((page.width - 60) / (size * 0.6)), size * float(rng.uniform(1.0, 1.35))
     y = _title(page, 20)
     while y < page.height - 20:
         if rng.random() < 0.4:
-            page.text(30, y, words(rng, 30)[: int(columns * rng.uniform(0.3, 1))], size, face=face)
+            page.text(30, y, words(rng, 30)[: int(columns * rng.uniform(0.3, 1))], size, face=mono)
             y += pitch * 1.5
         cells = np.where(rng.random((len(strings), columns)) < 0.08, rng.integers(0, 10, (len(strings), columns)), -1)
         for name, row in zip(strings, cells, strict=True):
             marks = "".join("-" if c < 0 else str(c) for c in row)
             barred = "|".join(marks[i : i + 16] for i in range(0, columns - 4, 17))
-            page.text(30, y, f"{name}|{barred}", size, face=face)
+            page.text(30, y, f"{name}|{barred}", size, face=mono)
             y += pitch
         y += pitch * float(rng.uniform(0.8, 2.5))
     return page.done()
@@ -141,7 +141,7 @@ def ascii_tab(rng: np.random.Generator) -> Picture:
 def _doodle(page: Page, x: float, y: float, reach: float) -> None:
     turn = np.cumsum(page.rng.normal(0, 0.5, 40))
     path = np.cumsum(np.stack([np.cos(turn), np.sin(turn)], 1), 0) * reach / 12
-    page.line(path + (x, y), float(page.rng.choice([1.0, 1.5, 2.0])))
+    page.line(path + np.array([x, y]), float(page.rng.choice([1.0, 1.5, 2.0])))
 
 
 def _manuscript(rng: np.random.Generator, marked: bool) -> Picture:
@@ -221,7 +221,7 @@ def wrong_count(rng: np.random.Generator) -> Picture:
             if head != "whole":
                 tip, at = y + (-3.5 if up else 3.5) * space, x + (1.15 * space if up else 0.1 * space)
                 page.down(at, min(y, tip), max(y, tip), max(1.0, 0.12 * space))
-                if head == "head" and beam_from:
+                if head == "head" and beam_from and abs(tip - beam_from) < 2 * space:
                     page.line([(at - step, beam_from), (at, tip)], 0.5 * space)
                 elif head == "head" and rng.random() < 0.3:
                     page.sign(at, tip, "flag" if up else "flag_down", space, engraver)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from openset.sheetmusic.sketch import Colour, Page, Picture, page_size, words
+from openset.sheetmusic.sketch import Colour, Page, Picture, face, page_size, tint, words
 
 Curve = NDArray[np.float64]
 WIDE = (0.71, 1.0, 1.4, 1.4, 1.78)
@@ -49,11 +49,15 @@ def ecg(rng: np.random.Generator) -> Picture:
     for k in range(leads):
         t, base, high = (x / beat) % 1, (k + 0.5) * page.height / leads, 0.5 * page.height / leads
         wave = 0.12 * np.exp(-(((t - 0.2) / 0.03) ** 2)) - 0.1 * np.exp(-(((t - 0.33) / 0.01) ** 2))
-        wave += rng.uniform(0.3, 0.9) * np.exp(-(((t - 0.36) / 0.013) ** 2)) - 0.2 * np.exp(-(((t - 0.39) / 0.012) ** 2))
+        wave += rng.uniform(0.3, 0.9) * np.exp(-(((t - 0.36) / 0.013) ** 2)) - 0.2 * np.exp(
+            -(((t - 0.39) / 0.012) ** 2)
+        )
         wave += rng.uniform(0.1, 0.3) * np.exp(-(((t - 0.62) / 0.06) ** 2))
         wave = wave * rng.choice([1, 1, -1]) + 0.01 * rng.standard_normal(x.size) + 0.03 * _walk(rng, x.size, 1.5)
         page.line(np.stack([x, base - high * wave], 1), float(rng.choice([1.0, 1.5])))
-        page.text(8, base - 0.4 * high, ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")[k], 14)
+        page.text(
+            8, base - 0.4 * high, ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")[k], 14
+        )
     return page.done()
 
 
@@ -62,7 +66,7 @@ def seismogram(rng: np.random.Generator) -> Picture:
     page, _ = _screen(rng, float(rng.choice([0, 0, 40, 80])))
     tracks = int(rng.integers(3, 40))
     x, pitch = np.arange(0, page.width, 1.0), page.height / tracks
-    rough, calm = float(rng.uniform(0.0, 1.2)), float(rng.uniform(0.02, 0.3))
+    rough, calm = float(rng.uniform(-0.3, 0.8)), float(rng.uniform(0.02, 0.3))
     for k in range(tracks):
         burst = calm + sum(np.exp(-(((x - at) / rng.uniform(20, 120)) ** 2)) for at in rng.uniform(0, page.width, 2))
         wave = _walk(rng, x.size, rough) * burst * pitch * 0.35
@@ -110,9 +114,9 @@ def waveform(rng: np.random.Generator) -> Picture:
         x = np.arange(bar, page.width, 1.5)
         loud = np.abs(_walk(rng, x.size, 1.0)) * np.abs(_walk(rng, x.size, 0.2)) * pitch * 0.12
         loud = np.minimum(loud + 0.5, pitch * 0.45)
-        middle, tint = (k + 0.5) * pitch, tuple(int(v) for v in rng.integers(40, 220, 3))
+        middle, tone = (k + 0.5) * pitch, tint(rng, 40, 220)
         for at, reach in zip(x, loud, strict=True):
-            page.down(at, middle - reach, middle + reach, 1.0, (tint[0], tint[1], tint[2]))
+            page.down(at, middle - reach, middle + reach, 1.0, tone)
         page.across(middle, bar, page.width, 1.0)
         if bar > 60:
             page.text(8, k * pitch + 24, words(rng, 1), 14)
@@ -150,12 +154,12 @@ def piano_roll(rng: np.random.Generator) -> Picture:
         for c in range(int(page.width / beat) + 1):
             page.down(left + c * beat, 0, page.height, 2.0 if c % 4 == 0 else 0.5, faint)
     for _ in range(int(rng.integers(1, 6))):
-        tint, r, x = tuple(int(v) for v in rng.integers(30, 230, 3)), int(rng.integers(3, rows)), left
+        tone, r, x = tint(rng, 30, 230), int(rng.integers(3, rows)), left
         while x < page.width:
             long = beat * float(rng.choice([0.25, 0.5, 0.5, 1, 2]))
             r = int(np.clip(r + rng.integers(-4, 5), 0, rows - 1))
             if rng.random() < 0.85:
-                fill = page.ink if page.rng.random() < 0.2 else (tint[0], tint[1], tint[2])
+                fill = page.ink if page.rng.random() < 0.2 else tone
                 page.box(x, r * pitch + 1, x + long * 0.95, (r + 1) * pitch - 1, fill=fill, edge=page.ink)
             x += long
     return page.done()
@@ -174,7 +178,7 @@ def oscilloscope(rng: np.random.Generator) -> Picture:
         waves = (np.sin(phase), np.sign(np.sin(phase)), phase / np.pi % 2 - 1, np.sin(phase) * np.sin(phase / 7))
         wave = waves[int(rng.integers(4))] + 0.02 * rng.standard_normal(x.size)
         base, high = float(rng.uniform(0.2, 0.8)) * page.height, float(rng.uniform(0.05, 0.2)) * page.height
-        page.line(np.stack([x, base - high * wave], 1), float(rng.choice([1.0, 2.0])), tuple(int(v) for v in rng.integers(40, 240, 3)))  # type: ignore[arg-type]
+        page.line(np.stack([x, base - high * wave], 1), float(rng.choice([1.0, 2.0])), tint(rng, 40, 240))
     return page.done()
 
 
@@ -195,26 +199,26 @@ def train_graph(rng: np.random.Generator) -> Picture:
 
 
 def alignment(rng: np.random.Generator) -> Picture:
-    """Protein and DNA alignments, and gel-like tracks: rows of letters in columns, names at the left, blocks between gaps."""
+    """Protein and DNA alignments: rows of letters in columns, names at the left, equal letters on a ground."""
     page, faint = _screen(rng)
     size, rows = float(rng.uniform(8, 16)), int(rng.integers(3, 12))
     letters = "ACGT" if rng.random() < 0.5 else "ACDEFGHIKLMNPQRSTVWY"
-    from openset.sheetmusic.sketch import font_files
-
-    face = next((f for f in font_files() if "Mono" in f), "")
+    mono = face(rng, "mono")
     columns, y, boxed = int((page.width - 150) / (0.6 * size)), 40.0, rng.random() < 0.5
     while y + rows * size * 1.2 < page.height:
         seed = rng.integers(0, len(letters), columns)
         for r in range(rows):
             row = np.where(rng.random(columns) < 0.2, rng.integers(0, len(letters), columns), seed)
             gap = rng.random(columns) < 0.05
-            page.text(20, y, f"seq{r}_{rng.integers(10, 99)}", size, face=face)
+            page.text(20, y, f"seq{r}_{rng.integers(10, 99)}", size, face=mono)
             for at in np.flatnonzero(row == seed)[::2] if boxed else ():
-                page.box(120 + at * 0.602 * size, y - size * 0.8, 120 + (at + 1) * 0.602 * size, y + size * 0.25, fill=faint)
-            page.text(120, y, "".join("-" if g else letters[i] for i, g in zip(row, gap, strict=True)), size, face=face)
+                page.box(
+                    120 + at * 0.602 * size, y - size * 0.8, 120 + (at + 1) * 0.602 * size, y + size * 0.25, fill=faint
+                )
+            page.text(120, y, "".join("-" if g else letters[i] for i, g in zip(row, gap, strict=True)), size, face=mono)
             y += size * 1.15
         if rng.random() < 0.6:
-            page.text(120, y, "".join("* .:"[int(i)] for i in rng.integers(0, 4, columns)), size, face=face)
+            page.text(120, y, "".join("* .:"[int(i)] for i in rng.integers(0, 4, columns)), size, face=mono)
         y += size * 2.5
     return page.done()
 
@@ -225,12 +229,12 @@ def genome_tracks(rng: np.random.Generator) -> Picture:
     high, y = float(rng.uniform(6, 18)), 50.0
     left = float(rng.uniform(20, 160))
     while y < page.height - 10:
-        x, tint = left, tuple(int(v) for v in rng.integers(20, 200, 3))
+        x, tone = left, tint(rng, 20, 200)
         page.text(left - 8, y + high / 2, words(rng, 1), 11, anchor="rm")
         page.across(y + high / 2, left, page.width - 20, 1.0, page.ink if rng.random() < 0.7 else faint)
         while x < page.width - 40:
             wide = float(rng.choice([1, 2, 6, 25, 70])) * float(rng.uniform(0.5, 1.5))
-            page.box(x, y, x + wide, y + high, fill=page.ink if rng.random() < 0.5 else (tint[0], tint[1], tint[2]))
+            page.box(x, y, x + wide, y + high, fill=page.ink if rng.random() < 0.5 else tone)
             x += wide + float(rng.exponential(40)) + 3
         y += high * float(rng.uniform(1.3, 3))
     return page.done()

@@ -1,13 +1,14 @@
 """Negatives made of real pictures: photographs, covers, collages, clip art, screenshots and pages of PDF documents.
 
-`families(assets_dir)` holds what the files of `assets.fetch` allow; with an empty folder only the photographs inside scikit-image
-and scikit-learn are left. A quarter of the files, chosen by their names, is drawn only with `held_out=True`.
+`families(assets_dir)` holds what the files of `assets.fetch` allow; with an empty folder only the photographs inside
+scikit-image and scikit-learn are left. A quarter of the files, by their names, is drawn only with `held_out=True`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
-import zlib
+import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from openset.sheetmusic.assets import found
-from openset.sheetmusic.sketch import Page, Picture, page_size, words
+from openset.sheetmusic.sketch import Page, Picture, page_size, tint, words
 
 Files = tuple[Path, ...]
 Family = Callable[[np.random.Generator], Picture]
@@ -33,8 +34,17 @@ def packaged() -> Files:
 
 
 def _side(files: Iterable[Path], held_out: bool) -> Files:
-    """A quarter of the files when held out, else the other three, by a checksum of their names."""
-    return tuple(f for f in files if (zlib.crc32(f.name.encode()) % 4 == 0) == held_out)
+    """A quarter of the files when held out, else the other three, by a digest of their names without the running number.
+
+    Documents of one folder (translations, a manual and its examples) stay together.
+    """
+
+    def quarter(file: Path) -> bool:
+        name = re.sub(r"^\d{5}-", "", file.name)
+        name = name.split("-")[0] if file.suffix == ".pdf" else name
+        return hashlib.sha256(name.encode()).digest()[0] % 4 == 0
+
+    return tuple(f for f in files if quarter(f) == held_out)
 
 
 def _open(rng: np.random.Generator, files: Files, mode: str = "RGB") -> Image.Image:
@@ -43,7 +53,7 @@ def _open(rng: np.random.Generator, files: Files, mode: str = "RGB") -> Image.Im
 
 
 def _crop(rng: np.random.Generator, picture: Image.Image, size: tuple[int, int], least: float = 0.25) -> Image.Image:
-    """A random window with the aspect of `size`, at least `least` of the largest one, scaled to `size`, perhaps mirrored."""
+    """A random window of the aspect of `size`, at least `least` of the largest one, at that size, perhaps mirrored."""
     aspect = size[0] / size[1]
     width = min(picture.width, picture.height * aspect) * float(rng.uniform(least, 1.0))
     height = width / aspect
@@ -70,9 +80,7 @@ def collage(rng: np.random.Generator, files: Files) -> Picture:
     """A grid of photographs with or without gaps."""
     size = page_size(rng)
     columns, rows, gap = int(rng.integers(1, 5)), int(rng.integers(2, 5)), int(rng.choice([0, 2, 6, 14]))
-    out = Image.new(
-        "RGB", size, tuple(int(v) for v in rng.integers(0, 256, 3)) if rng.random() < 0.5 else (255, 255, 255)
-    )
+    out = Image.new("RGB", size, tint(rng) if rng.random() < 0.5 else (255, 255, 255))
     cell = (size[0] // columns - gap, size[1] // rows - gap)
     sources = [_open(rng, files) for _ in range(4)]
     for k in range(columns * rows):
@@ -89,7 +97,7 @@ def _body(page: Page, top: float, left: float, right: float, bottom: float, size
         y += size * 1.45
 
 
-def photo_page(rng: np.random.Generator, files: Files) -> Picture:
+def captioned(rng: np.random.Generator, files: Files) -> Picture:
     """A magazine or book page: text in columns, one or two pictures with captions."""
     page = Page(rng, page_size(rng), ink=(20, 20, 20))
     columns, margin, size = int(rng.integers(1, 4)), float(rng.uniform(30, 90)), float(rng.uniform(9, 15))
@@ -111,14 +119,14 @@ def photo_page(rng: np.random.Generator, files: Files) -> Picture:
     return page.done()
 
 
-def poster(rng: np.random.Generator, files: Files) -> Picture:
+def photo_cover(rng: np.random.Generator, files: Files) -> Picture:
     """A cover or poster: a photograph from edge to edge, or framed, under large lettering."""
     page = Page(rng, page_size(rng, (0.67, 0.71, 0.75, 1.0)), ink=(255, 255, 255), paper=(20, 20, 20))
     inset = 0 if rng.random() < 0.6 else int(rng.uniform(20, 160))
     size = (2 * page.width - 2 * inset, 2 * page.height - 2 * inset)
     page.image.paste(_crop(rng, _open(rng, files), size), (inset, inset))
     for _ in range(int(rng.integers(1, 5))):
-        tint = tuple(int(v) for v in rng.choice([[255, 255, 255], [0, 0, 0], [230, 40, 40], [250, 220, 60]]))
+        tone = ((255, 255, 255), (0, 0, 0), (230, 40, 40), (250, 220, 60))[int(rng.integers(4))]
         y, large = float(rng.uniform(60, page.height)), float(rng.uniform(16, 90))
         page.text(
             page.width / 2,
@@ -126,7 +134,7 @@ def poster(rng: np.random.Generator, files: Files) -> Picture:
             words(rng, int(rng.integers(1, 4))).upper(),
             large,
             anchor="ms",
-            colour=(tint[0], tint[1], tint[2]),
+            colour=tone,
         )
     return page.done()
 
@@ -151,9 +159,9 @@ def outline(rng: np.random.Generator, files: Files) -> Picture:
     if rng.random() < 0.4:
         return np.asarray(gray.convert("1").convert("L"))
     tone = np.asarray(gray, np.float32)
-    soft = np.asarray(gray.reduce(8).resize(size, Image.Resampling.BICUBIC), np.float32)
+    soft = np.asarray(gray.reduce(24).resize(size, Image.Resampling.BICUBIC), np.float32)
     if rng.random() < 0.3:
-        return np.where(tone < soft - 4, 0, 255).astype(np.uint8)
+        return np.where(tone < soft - 6, 0, 255).astype(np.uint8)
     return np.clip(255 * (tone + 1) / (soft + 1), 0, 255).astype(np.uint8)
 
 
@@ -182,16 +190,14 @@ def screen(rng: np.random.Generator, files: Files) -> Picture:
     size, source = page_size(rng), _open(rng, files)
     if rng.random() < 0.4 and min(source.size) > 350:
         return np.asarray(_crop(rng, source, size, 0.5))
-    out = Image.new(
-        "RGB", size, (255, 255, 255) if rng.random() < 0.6 else tuple(int(v) for v in rng.integers(0, 256, 3))
-    )
+    out = Image.new("RGB", size, (255, 255, 255) if rng.random() < 0.6 else tint(rng))
     scale = min(size[0] / source.width, size[1] / source.height, 2.5) * float(rng.uniform(0.7, 1.0))
     shown = source.resize((max(1, round(source.width * scale)), max(1, round(source.height * scale))))
     out.paste(shown, ((size[0] - shown.width) // 2, (size[1] - shown.height) // 2))
     return np.asarray(out)
 
 
-def pdf_page(rng: np.random.Generator, files: Files) -> Picture:
+def pdf_pages(rng: np.random.Generator, files: Files) -> Picture:
     """A random page of a random PDF document, sometimes magnified to a part of it. Unreadable files are passed over."""
     import pypdfium2
 
@@ -219,7 +225,7 @@ def families(assets_dir: Path, *, held_out: bool = False) -> dict[str, Family]:
     files = {kind: _side(all_of, held_out) for kind, all_of in found(assets_dir).items()}
     photos = files["photo"] + _side(packaged(), held_out)
     out: dict[str, Family] = {}
-    for family in (photo, collage, photo_page, poster, engraving, outline):
+    for family in (photo, collage, captioned, photo_cover, engraving, outline):
         if photos:
             out[family.__name__] = partial(family, files=photos)
     if files["stamp"]:
@@ -227,5 +233,5 @@ def families(assets_dir: Path, *, held_out: bool = False) -> dict[str, Family]:
     if files["screen"]:
         out["screen"] = partial(screen, files=files["screen"])
     if files["pdf"] and importlib.util.find_spec("pypdfium2"):
-        out["pdf_page"] = partial(pdf_page, files=files["pdf"])
+        out["pdf_pages"] = partial(pdf_pages, files=files["pdf"])
     return out

@@ -18,6 +18,8 @@ import resvg_py
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from openset.sheetmusic import fonts
+
 Picture = NDArray[np.uint8]
 Point = tuple[float, float]
 Colour = int | tuple[int, int, int]
@@ -26,25 +28,21 @@ SIGNS = {"g": "E050", "f": "E062", "c": "E05C", "brace": "E000", "common": "E08A
 SIGNS |= {"head": "E0A4", "half": "E0A3", "whole": "E0A2", "flag": "E240", "flag_down": "E241", "rest": "E4E5"}
 SIGNS |= {"percussion": "E069", "natural": "E261", "fermata": "E4C0", "eighth_rest": "E4E6"}
 SIGNS |= {str(n): f"E08{n}" for n in range(10)}
-_WORDS = (
-    "the of and to in is that for it was on are as with his they at be this from have or by one had not but what "
-    "all were when we there can an your which their said if do will each about how up out them then she many some "
-    "so these would other into has more her two like him see time could no make than first been its who now people "
-    "love night heart river road home morning blues summer rain shadow wind golden dance train baby light forever "
-    "major minor sample volume station channel signal report section figure energy system measure method result"
-).split()
+_TEXT = """
+the of and to in is that for it was on are as with his they at be this from have or by one had not but what
+all were when we there can an your which their said if do will each about how up out them then she many some
+so these would other into has more her two like him see time could no make than first been its who now people
+love night heart river road home morning blues summer rain shadow wind golden dance train baby light forever
+major minor sample volume station channel signal report section figure energy system measure method result
+"""
+_WORDS = tuple(_TEXT.split())
 
 
-@lru_cache(maxsize=1)
-def font_files() -> tuple[str, ...]:
-    """Latin TrueType files of this machine, sorted by path; empty where none is found (Pillow's own font then serves)."""
-    found = sorted(Path("/usr/share/fonts/truetype").glob("**/*.ttf"))
-    spec = importlib.util.find_spec("matplotlib")
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        found += sorted(Path(place).glob("mpl-data/fonts/ttf/DejaVu*.ttf"))
-        found += sorted(Path(place).glob("mpl-data/fonts/ttf/STIXGeneral*.ttf"))
-    latin = re.compile(r"dejavu|liberation|freefont|stixgeneral|gentium|lato|comic|humor|ubuntu|open-?sans", re.I)
-    return tuple(str(f) for f in found if latin.search(str(f)) and "Display" not in f.name)
+def face(rng: np.random.Generator, kind: fonts.Kind | None = None) -> str:
+    """The file of a Latin font in use (`fonts.use`); without a kind mostly serif or sans. Empty where there is none."""
+    wanted: tuple[fonts.Kind, ...] = ("serif", "serif", "serif", "sans", "sans", "sans", "hand", "mono")
+    chosen = fonts.choose(rng, "latin", kind or wanted[int(rng.integers(len(wanted)))]) or fonts.choose(rng)
+    return "" if chosen is None else chosen.path
 
 
 @lru_cache(maxsize=512)
@@ -74,6 +72,12 @@ def _sign(engraver: str, code: str, pixels_per_space: int) -> Image.Image | None
     return drawn.getchannel("A")
 
 
+def tint(rng: np.random.Generator, low: int = 0, high: int = 256) -> tuple[int, int, int]:
+    """A random RGB triple, each value in [low, high)."""
+    red, green, blue = (int(v) for v in rng.integers(low, high, 3))
+    return red, green, blue
+
+
 def words(rng: np.random.Generator, count: int) -> str:
     """`count` common words in a random order."""
     return " ".join(_WORDS[i] for i in rng.integers(0, len(_WORDS), count))
@@ -97,8 +101,7 @@ class Page:
         mode = "RGB" if self.colour else "L"
         self.image = Image.new(mode, (2 * self.width, 2 * self.height), self._fit(paper))
         self.draw = ImageDraw.Draw(self.image)
-        files = font_files()
-        self.face = files[int(rng.integers(len(files)))] if files else ""
+        self.face = face(rng)
 
     def _fit(self, colour: Colour) -> Colour:
         return (colour, colour, colour) if self.colour and isinstance(colour, int) else colour
