@@ -79,7 +79,7 @@ def test_without_a_network_the_packaged_photographs_are_left(tmp_path: Path, mon
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     said: list[str] = []
     folder = assets.fetch(tmp_path / "cache", said.append)
-    assert sum("goes on without" in line for line in said) >= len(assets.DEBIAN) - 10
+    assert sum("goes on without" in line for line in said) >= len(assets.PACKAGES) - 10
     families = pictures.families(folder)
     assert {"photo", "collage", "captioned", "photo_cover", "engraving", "outline"} == set(families)
     for draw in families.values():
@@ -139,12 +139,10 @@ def test_a_package_is_sorted_copies_and_music_left_out(tmp_path: Path, monkeypat
     apt.write_text(f"#!/bin/sh\ncp {tmp_path}/x.deb .\n")
     apt.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=":")
-    monkeypatch.setattr(assets, "DEBIAN", {"x": "photo"})
-    monkeypatch.setattr(assets, "EMOJI", "x")
     said: list[str] = []
-    folder = assets.fetch(tmp_path / "cache", said.append)
-    assert len(assets.found(folder)["photo"]) + len(assets.found(folder)["stamp"]) == 1
+    folder = assets.fetch(tmp_path / "cache", said.append, {"x": "photo"})
+    assert len(assets.found(folder)["photo"]) == 1
     assert "1 left out as perhaps musical" in said[0]
     again: list[str] = []
-    assets.fetch(tmp_path / "cache", again.append)
+    assets.fetch(tmp_path / "cache", again.append, {"x": "photo"})
     assert "already there" in again[0]

@@ -15,13 +15,15 @@ import tarfile
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from PIL import Image
 
 KINDS = ("photo", "stamp", "screen", "pdf")
-DEBIAN = {
+EMOJI = "emoji-datasource-google"
+PACKAGES = {  # package -> kind; all are Debian's but the npm package EMOJI
+    EMOJI: "stamp",
     "gnome-backgrounds": "photo",
     "mate-backgrounds": "photo",
     "plasma-workspace-wallpapers": "photo",
@@ -47,7 +49,6 @@ DEBIAN = {
     "kgeography-data": "screen",
     "marble-data": "screen",
 }
-EMOJI = "emoji-datasource-google"
 SECONDS = 360.0
 LONG_SIDE = {"photo": 1600, "stamp": 480, "screen": 1280}
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".pgm", ".ppm")
@@ -152,13 +153,13 @@ def _sort_out(files: Iterable[Path], root: Path, kind: str, target: Path) -> tup
     return kept, left
 
 
-def fetch(cache: Path, progress: Say = print) -> Path:
+def fetch(cache: Path, progress: Say = print, packages: Mapping[str, str] = PACKAGES) -> Path:
     """Fills `cache/assets/<kind>/<package>/` from the packages and returns `cache/assets`; a failed one is only said.
 
     A package already there is not fetched again, one half done is done anew; after 6 minutes what is left is left out.
     """
     assets = cache / "assets"
-    wanted = {EMOJI: "stamp", **DEBIAN}
+    wanted = dict(packages)
     if importlib.util.find_spec("pypdfium2") is None:
         progress("PDF documents are left out: pypdfium2 is not installed (pip install pypdfium2)")
         wanted = {package: kind for package, kind in wanted.items() if kind != "pdf"}

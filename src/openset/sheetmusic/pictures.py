@@ -34,7 +34,7 @@ def packaged() -> Files:
 
 
 def _side(files: Iterable[Path], held_out: bool) -> Files:
-    """A quarter of the files when held out, else the other three, by a digest of their names without the running number.
+    """A quarter of the files when held out, else the others, by a digest of their names without the running number.
 
     Documents of one folder (translations, a manual and its examples) stay together.
     """
