@@ -1,0 +1,206 @@
+"""`openset calibrate`: from pictures with known classes to thresholds with a promise, stored in the judge file.
+
+DATA/<class>/... holds pictures the judge was not trained on, a folder for each of its labels; out folders hold pictures
+that are no class, so that accepting any of them is wrong. The promise, its proof and its simulation: decide.py and
+bounds.py. It holds for pictures drawn like those given, each on its own; this assumption is stored with each threshold.
+Copies of one picture are not drawn each on its own: `openset check` finds them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from .data.layout import SIDES, remarks, survey
+from .decide import fit_thresholds
+from .errors import CalibrationError, DataError, JudgeFileError
+from .images import find
+from .judge import SHIPPED, Judge, open_judge
+from .judgefile import write_info
+from .types import Decision, Threshold
+
+OTHER = "other"  # the label that `openset train` gives to what is in the out folders, where there is one class folder
+NO_CLASS = -1
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationReport:
+    """What `calibrate` found and stored.
+
+    thresholds: those now in the judge file, by label. skipped: label -> why it has none; what it had before is
+    gone, and its pictures are "unknown". n: pictures judged. unreadable: (file, why), not counted in n.
+    notes: what lay in DATA and was passed over. output: the judge file written.
+    """
+
+    thresholds: Mapping[str, Threshold]
+    skipped: Mapping[str, str]
+    n: int
+    unreadable: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    assumption: str
+    output: str
+
+    def lines(self) -> Iterator[str]:
+        """The report for people, a line at a time."""
+        for label, t in self.thresholds.items():
+            field = "" if t.prevalence is None else f" where it makes up {t.prevalence:.4g} of the pictures"
+            yield (
+                f"{label}: threshold {t.value:.6g} keeps a precision of at least {t.precision:.4g}{field}, with "
+                f"probability {1 - t.delta:.4g}. Here it accepts {t.accepted} pictures, {t.wrong} of them wrongly, and "
+                f"{t.coverage:.1%} of its own class."
+            )
+        for label, why in self.skipped.items():
+            yield f"{label}: no threshold, so it is always answered with unknown. {why}"
+        if self.thresholds:
+            yield f"This holds if {self.assumption}."
+        for path, why in self.unreadable:
+            yield f"unreadable, not counted: {path!r}: {why}"
+        yield from self.notes
+        yield f"{self.n} pictures judged, {len(self.unreadable)} unreadable; thresholds written to {self.output!r}."
+
+
+def calibrate(
+    judge_path: PathLike,
+    data: PathLike,
+    *,
+    precision: float,
+    delta: float,
+    prevalence: float | Mapping[str, float] | None = None,
+    out: PathLike | Sequence[PathLike] = (),
+    output: PathLike | None = None,
+    progress: bool = False,
+) -> CalibrationReport:
+    """Fit a threshold for each label of a judge and store them in its file, in place of those it has.
+
+    judge_path: a judge file, or a shipped name (then `output` is needed). data: DATA/<class>/..., one folder for each
+    label. out: folders of pictures that are no class; for a judge with the label "other" and no DATA/other, they are
+    the pictures of "other". prevalence: see `shares`. output: the judge file to write, by default judge_path itself,
+    replaced in one step. progress: a bar on standard error.
+
+    Raises DataError when folders and labels do not match; CalibrationError when no label gets a threshold (nothing
+    is written then); JudgeFileError.
+    """
+    name = os.fspath(judge_path)
+    if name in SHIPPED and output is None:
+        raise JudgeFileError(
+            f"the shipped judge {name!r} is not changed in place. Give a file to write the calibrated judge to (output)."
+        )
+    judge = open_judge(judge_path)
+    outs = [out] if isinstance(out, str | os.PathLike) else list(out)
+    paths, truth, notes = _pictures(judge.labels, os.fspath(data), [os.fspath(folder) for folder in outs])
+    field = shares(judge.labels, prevalence)
+    decisions = list(_judged(judge, paths, progress))
+    read = [(d, y) for d, y in zip(decisions, truth, strict=True) if d.outcome != "error"]
+    assumption = _assumption([data, *outs], prevalence is not None)
+    thresholds, skipped = fit_thresholds(
+        _rows([d for d, _ in read], judge.labels),
+        np.array([y for _, y in read], dtype=np.int64),
+        judge.labels,
+        precision=precision,
+        delta=delta,
+        prevalence=field,
+        assumption=assumption,
+    )
+    unreadable = tuple((d.path, d.error or d.why) for d in decisions if d.outcome == "error")
+    if not thresholds:
+        lost = f" {len(unreadable)} of the {len(paths)} pictures could not be read." if unreadable else ""
+        raise CalibrationError("\n".join(skipped.values()) + lost + f" {name!r} is left as it was.")
+    target = os.fspath(output) if output is not None else name
+    facts = {**judge.info.facts, "no_threshold": skipped}
+    write_info(_file(name), target, replace(judge.info, thresholds=thresholds, facts=facts))
+    return CalibrationReport(thresholds, skipped, len(read), unreadable, notes, assumption, target)
+
+
+def shares(labels: Sequence[str], prevalence: float | Mapping[str, float] | None) -> dict[str, float] | None:
+    """The share of each label in the field, from what the user said.
+
+    A number is the share of each label; but for a judge of one class and "other" it is the share of that class, and
+    "other" makes up the rest. A mapping gives each label its own. Raises DataError for names that are not the labels.
+    """
+    if prevalence is None:
+        return None
+    if isinstance(prevalence, Mapping):
+        _check_names("prevalence is given for", prevalence, labels)
+        return dict(prevalence)
+    if len(labels) == 2 and OTHER in labels:
+        return {label: 1 - prevalence if label == OTHER else prevalence for label in labels}
+    return dict.fromkeys(labels, prevalence)
+
+
+def _pictures(labels: Sequence[str], data: str, outs: Sequence[str]) -> tuple[list[str], list[int], tuple[str, ...]]:
+    """(paths, the label's index of each or NO_CLASS, notes). Raises DataError."""
+    found = survey(data)
+    if "" not in found.sides:
+        raise DataError(
+            f"{data!r} holds {', '.join(f'{side}/' for side in found.sides)}. Calibrate on pictures that were not "
+            f"trained on: give {os.path.join(data, 'test')!r}, or the folder of the test part."
+        )
+    classes = found.sides[""]
+    out_class = labels.index(OTHER) if outs and OTHER in labels and OTHER not in classes else NO_CLASS
+    wanted = [label for k, label in enumerate(labels) if k != out_class]
+    _check_names(f"{data!r} has class folders for", classes, wanted)
+    paths: list[str] = []
+    truth: list[int] = []
+    for label in wanted:
+        if not classes[label].pictures:
+            raise DataError(f"the class folder {os.path.join(data, label)!r} holds no pictures. Put pictures into it.")
+        paths += classes[label].pictures
+        truth += [labels.index(label)] * len(classes[label].pictures)
+    for folder in outs:
+        inside = list(find([folder])) if os.path.isdir(folder) else []
+        if not inside:
+            raise DataError(f"the out folder {folder!r} is missing or holds no pictures. Check the path.")
+        paths += inside
+        truth += [out_class] * len(inside)
+    return paths, truth, tuple(remarks(found))
+
+
+def _check_names(what: str, given: Iterable[str], labels: Sequence[str]) -> None:
+    """Raises DataError that names both what is missing and what is too much."""
+    missing, extra = [x for x in labels if x not in set(given)], sorted(set(given) - set(labels))
+    if not missing and not extra:
+        return
+    parts = ([f"missing: {', '.join(missing)}"] if missing else []) + (
+        [f"not known: {', '.join(extra)}"] if extra else []
+    )
+    hint = " Give one part of the split, such as test/." if any(x.lower() in SIDES for x in extra) else ""
+    raise DataError(
+        f"{what} {', '.join(sorted(given))}; the judge's labels are {', '.join(labels)} ({'; '.join(parts)}). "
+        f"Name them exactly as the labels; pictures of no class go into an out folder (--out DIR).{hint}"
+    )
+
+
+def _judged(judge: Judge, paths: Sequence[str], progress: bool) -> Iterator[Decision]:
+    stream = judge.stream(paths)
+    if not progress:
+        return stream
+    from rich.console import Console
+    from rich.progress import track
+
+    return iter(track(stream, description="judging", total=len(paths), console=Console(stderr=True)))
+
+
+def _rows(decisions: Sequence[Decision], labels: Sequence[str]) -> np.ndarray:
+    """Probabilities [N, K]; zeros for a picture that was read but not judged (too small)."""
+    rows = [[d.probabilities.get(label, 0.0) for label in labels] for d in decisions]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(labels))
+
+
+def _assumption(folders: Iterable[PathLike], by_class: bool) -> str:
+    names = ", ".join(repr(Path(folder).resolve().name) for folder in folders)
+    if by_class:
+        return (
+            f"pictures of a class to come are drawn like that class's in {names}, and all others like the others "
+            "there, each on its own"
+        )
+    return f"pictures to come are drawn like those in {names}, the shares of the classes included, each on its own"
+
+
+def _file(name: str) -> Path:
+    return Path(__file__).parent / SHIPPED[name] if name in SHIPPED else Path(name)
