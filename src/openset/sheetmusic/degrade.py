@@ -102,9 +102,7 @@ def warp(
         depth = m[2, 0] * xs + m[2, 1] * ys + m[2, 2]
         map_x = (m[0, 0] * xs + m[0, 1] * ys + m[0, 2]) / depth
         map_y = (m[1, 0] * xs + m[1, 1] * ys + m[1, 2]) / depth
-        out = cv2.remap(
-            source, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=paint
-        )
+        out = cv2.remap(source, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=paint)
         inside = (map_x > 0) & (map_x < source.shape[1] - 1) & (map_y > 0) & (map_y < source.shape[0] - 1)
     else:
         bend_x = bend_y = np.zeros((1, 1), np.float32)
@@ -116,9 +114,7 @@ def warp(
     if not isinstance(ground, int):
         if inside is None:
             ones = np.ones(source.shape, np.uint8)
-            inside = (
-                cv2.warpPerspective(ones, inverse, (w, h), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP) > 0
-            )
+            inside = cv2.warpPerspective(ones, inverse, (w, h), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP) > 0
         out = np.where(inside, out, ground)
 
     def move(points: Points) -> Points:
@@ -169,9 +165,7 @@ def ink(rng: np.random.Generator, image: Gray) -> Gray:
         thin = cv2.dilate(image, np.ones((2, 2), np.uint8))
         return cv2.addWeighted(image, 0.5, thin, 0.5, 0)
     if roll < 0.45:
-        gone = smooth_field(rng, (image.shape[0], image.shape[1]), int(rng.integers(6, 60))) > rng.uniform(
-            1.0, 2.2
-        )
+        gone = smooth_field(rng, (image.shape[0], image.shape[1]), int(rng.integers(6, 60))) > rng.uniform(1.0, 2.2)
         return np.where(gone, np.maximum(image, np.uint8(rng.integers(150, 256))), image).astype(np.uint8)
     return image
 
@@ -272,9 +266,7 @@ def degrade(
         ground = int(np.median(page[:: max(1, h // 50), :: max(1, w // 50)]))
         curl = float(rng.uniform(0, 2)) if kind in ("old", "scan") and rng.random() < 0.3 else 0.0
     if kind == "photo":  # the paper darkens under the room's light before it is laid on the desk
-        page = np.clip(paper(rng, page.astype(np.float32), float(rng.uniform(0, 0.4))), 0, 255).astype(
-            np.uint8
-        )
+        page = np.clip(paper(rng, page.astype(np.float32), float(rng.uniform(0, 0.4))), 0, 255).astype(np.uint8)
     frame, move = warp(rng, page, matrix, size, curl, ground)
     image = frame.astype(np.float32)
     if kind == "clean":

@@ -1,8 +1,9 @@
 """The sheet-music net: one small fully convolutional backbone read at three scales, and a learned pooling.
 
 A page of 1,024 pixels is read at 1, 1/2 and 1/4 of its size by the same 0.5 M-parameter backbone (stride 16), which
-answers for every cell: sheet music, other, or neither (out-distribution). The page's answer is a small learned function of
-how much evidence there is and how strong, at each scale; not the single best cell (max pooling lets one bad cell decide).
+answers for every cell: sheet music, other, or neither (out-distribution). The page's answer is a small learned
+function of how much evidence there is and how strong, at each scale; not the single best cell (max pooling lets one
+bad cell decide).
 
 Three inner classes, two labels: the mass of "neither" is shared out evenly, P(sheet) = q_sheet + q_out / 2. A shared
 background class and outlier exposure to the uniform have the same optimum (Bitterwolf et al. 2022, arXiv 2206.09880).
@@ -59,3 +60,85 @@ class Backbone(nn.Module):
 
     def forward(self, gray: Tensor) -> Tensor:
         return cast(Tensor, self.head(self.body(2 * gray - 1)))
+
+
+def ink(gray: Tensor) -> Tensor:
+    """[B, 1, H, W] -> [B, H/16, W/16]: the spread (max - min) of the gray within 24 pixels of each cell's centre."""
+    high = F.max_pool2d(gray, STRIDE, STRIDE)
+    dark = F.max_pool2d(-gray, STRIDE, STRIDE)
+    return (F.max_pool2d(high, 3, 1, 1) + F.max_pool2d(dark, 3, 1, 1)).squeeze(1)
+
+
+FEATURES = 7
+
+
+def pooled(logits: Tensor, spread: Tensor) -> Tensor:
+    """One scale's evidence, pooled: cell logits [B, 3, h, w] and ink [B, h, w] -> [B, 7].
+
+    Evidence is the log-odds of sheet music, clipped to 8 and averaged over 3 x 3 cells, so that a lone cell counts for
+    little. The seven: how many cells are likely, and very likely, sheet music (log), their share of the inked cells,
+    the soft maximum of the evidence over 3 x 3 and over 5 x 5 cells, the inked cells' mean mass on neither and other.
+    """
+    odds = (logits[:, SHEET] - torch.logsumexp(logits[:, OTHER:], 1)).clamp(-8, 8)
+    near = F.avg_pool2d(odds.unsqueeze(1), 3, 1, 1, count_include_pad=False).flatten(1)
+    wide = F.avg_pool2d(odds.unsqueeze(1), 5, 1, 2, count_include_pad=False).flatten(1)
+    gate = torch.sigmoid(40 * (spread - 0.12)).flatten(1)
+    inked = gate.sum(1) + 8
+    likely = (gate * torch.sigmoid(2 * near)).sum(1)
+    sure = (gate * torch.sigmoid(2 * (near - 3))).sum(1)
+    where = torch.log(gate + 1e-6)
+    top = (torch.softmax(near + where, 1) * near).sum(1)
+    top_wide = (torch.softmax(wide + where, 1) * wide).sum(1)
+    mass = torch.softmax(logits, 1).flatten(2)
+    neither = (gate * mass[:, OUT]).sum(1) / inked
+    other = (gate * mass[:, OTHER]).sum(1) / inked
+    return torch.stack([torch.log1p(likely), torch.log1p(sure), likely / inked, top, top_wide, neither, other], 1)
+
+
+class Pooling(nn.Module):
+    """The learned pooling: standardised features of all scales [B, 21] -> inner logits [B, 3]."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, hidden: int = 24) -> None:
+        super().__init__()
+        n = FEATURES * len(SCALES)
+        self.register_buffer("mean", torch.zeros(n))
+        self.register_buffer("std", torch.ones(n))
+        self.layers = nn.Sequential(nn.Linear(n, hidden), nn.ReLU(), nn.Linear(hidden, 3))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return cast(Tensor, self.layers(((features - self.mean) / self.std).clamp(-5, 5)))
+
+
+class SheetNet(nn.Module):
+    """Pixels [B, 3, H, W] in [0, 1], H and W multiples of 64 -> logits [B, 2] of LABELS."""
+
+    name, classes, preprocess = "sheet-music", 2, PREPROCESS
+
+    def __init__(self, backbone: Backbone | None = None, pooling: Pooling | None = None) -> None:
+        super().__init__()
+        self.backbone = backbone or Backbone()
+        self.pooling = pooling or Pooling()
+
+    def maps(self, pixels: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """At each scale the cells' logits [B, 3, h, w] and ink [B, h, w]."""
+        weights = torch.tensor([0.299, 0.587, 0.114], dtype=pixels.dtype).view(1, 3, 1, 1)
+        gray = (pixels * weights).sum(1, keepdim=True).clamp(0, 1)
+        pages = [gray if scale == 1 else F.avg_pool2d(gray, scale) for scale in SCALES]
+        return [(self.backbone(page), ink(page)) for page in pages]
+
+    def outputs(self, pixels: Tensor) -> dict[str, Tensor]:
+        """logits and probabilities [B, 2]; score [B]: the mass that is not "neither"."""
+        features = torch.cat([pooled(*scale) for scale in self.maps(pixels)], 1)
+        inner = torch.softmax(self.pooling(features), 1)
+        probabilities = torch.stack([inner[:, SHEET] + inner[:, OUT] / 2, inner[:, OTHER] + inner[:, OUT] / 2], 1)
+        return {
+            "logits": torch.log(probabilities.clamp(min=1e-12)),
+            "probabilities": probabilities,
+            "score": 1 - inner[:, OUT],
+        }
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.outputs(pixels)["logits"]

@@ -1,0 +1,106 @@
+"""Fits the learned pooling on whole pages, with the backbone frozen: page features once, then a tiny net on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from .corpus import Corpus
+from .crops import staff_space
+from .net import OUT, PREPROCESS, SHEET, Pooling, SheetNet, pooled
+from .sample import Gray
+
+
+def pixels_of(page: Gray) -> Tensor:
+    """uint8 [H, W] with a long side of 1024 -> [1, 3, H', W'] as the judge sees it: padded with white, in [0, 1]."""
+    h, w = page.shape
+    m = PREPROCESS.multiple
+    padded = cv2.copyMakeBorder(np.asarray(page), 0, -h % m, 0, -w % m, cv2.BORDER_CONSTANT, value=255)
+    gray = torch.from_numpy(np.asarray(padded)).float().div_(255)
+    return gray.expand(1, 3, *gray.shape)
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Pooled features [N, 21] of whole pages with what they are; use [N]: pages whose label is beyond doubt."""
+
+    features: Tensor
+    family: NDArray[np.str_]
+    sheet: NDArray[np.bool_]
+    classes: NDArray[np.uint8]
+    use: NDArray[np.bool_]
+
+
+def clear(corpus: Corpus, i: int) -> bool:
+    """A score counts only if it can be read: at least three notes and a staff space of 2.8 pixels."""
+    sample = corpus[i]
+    return not sample.sheet or (len(sample.notes) >= 3 and staff_space(sample) >= 2.8)
+
+
+def read_pages(
+    net: SheetNet,
+    corpus: Corpus,
+    classes: NDArray[np.uint8],
+    ids: NDArray[np.int64],
+    say: Callable[[str], None] = print,
+) -> Pages:
+    """Run the backbone over whole pages. classes: the inner class of each sample of the corpus."""
+    rows = []
+    net.eval()
+    with torch.inference_mode():
+        for k, i in enumerate(ids):
+            maps = net.maps(pixels_of(corpus[int(i)].image))
+            rows.append(torch.cat([pooled(*scale) for scale in maps], 1))
+            if (k + 1) % 500 == 0:
+                say(f"pages read: {k + 1}/{len(ids)}")
+    family = np.array(corpus.family)[ids]
+    use = np.array([clear(corpus, int(i)) for i in ids])
+    sheet = np.asarray(corpus.sheet[ids] > 0)
+    return Pages(torch.cat(rows).clone(), family, sheet, np.where(sheet, SHEET, classes[ids]).astype(np.uint8), use)
+
+
+def balance(pages: Pages) -> Tensor:
+    """Weights [N]: scores and others half each; within a half every family the same. Doubtful pages weigh nothing."""
+    weight = np.zeros(len(pages.family))
+    for side in (True, False):
+        names = np.unique(pages.family[(pages.sheet == side) & pages.use])
+        for name in names:
+            mine = (pages.family == name) & (pages.sheet == side) & pages.use
+            weight[mine] = 0.5 / len(names) / mine.sum()
+    return torch.from_numpy(weight).float()
+
+
+def fit_pooling(pages: Pages, *, seed: int, steps: int = 3000, lr: float = 5e-3, two_classes: bool = False) -> Pooling:
+    """Full-batch AdamW on the weighted cross entropy of the inner class. two_classes: the plain judge, without "neither"."""
+    torch.manual_seed(seed)
+    pooling = Pooling()
+    keep = torch.from_numpy(pages.use)
+    pooling.mean.copy_(pages.features[keep].mean(0))
+    pooling.std.copy_(pages.features[keep].std(0) + 1e-3)
+    target = torch.from_numpy(pages.classes.astype(np.int64))
+    if two_classes:
+        target = target.clamp(max=1)
+    weight = balance(pages)
+    optimiser = torch.optim.AdamW(pooling.parameters(), lr=lr, weight_decay=0.05)
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = lr * 0.5 * (1 + np.cos(np.pi * step / steps))
+        logits = pooling(pages.features)
+        if two_classes:
+            logits = logits[:, :OUT]
+        loss = (F.cross_entropy(logits, target, reduction="none") * weight).sum()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    if two_classes:  # the third logit is out of reach
+        with torch.no_grad():
+            pooling.layers[-1].weight[OUT] = 0
+            pooling.layers[-1].bias[OUT] = -1e4
+    return pooling.eval()
