@@ -47,6 +47,14 @@ def _side(files: Iterable[Path], held_out: bool) -> Files:
     return tuple(f for f in files if quarter(f) == held_out)
 
 
+def _even(files: Files, most: int = 50) -> Files:
+    """At most `most` files of a folder, evenly spaced, so that a package of many like pictures does not prevail."""
+    folders: dict[Path, list[Path]] = {}
+    for file in files:
+        folders.setdefault(file.parent, []).append(file)
+    return tuple(f for group in folders.values() for f in group[:: -(-len(group) // most)])
+
+
 def _open(rng: np.random.Generator, files: Files, mode: str = "RGB") -> Image.Image:
     with Image.open(files[int(rng.integers(len(files)))]) as opened:
         return opened.convert(mode)
@@ -223,7 +231,7 @@ def families(assets_dir: Path, *, held_out: bool = False) -> dict[str, Family]:
     held_out: draw from the quarter of the files that is never drawn otherwise.
     """
     files = {kind: _side(all_of, held_out) for kind, all_of in found(assets_dir).items()}
-    photos = files["photo"] + _side(packaged(), held_out)
+    photos = _even(files["photo"]) + _side(packaged(), held_out)
     out: dict[str, Family] = {}
     for family in (photo, collage, captioned, photo_cover, engraving, outline):
         if photos:
