@@ -85,7 +85,7 @@ def _download(package: str, room: Path) -> Path:
 
 
 def _fingerprint(picture: Image.Image) -> bytes:
-    """Signs of the horizontal differences of a 9x8 thumbnail, and its mean colour: equal for most copies of other sizes."""
+    """Signs of the horizontal differences of a 9x8 thumbnail, and its mean colour: equal for most resized copies."""
     small = picture.convert("RGB").resize((9, 8), Image.Resampling.BOX)
     gray = list(small.convert("L").tobytes())
     signs = bytes(gray[9 * r + c] > gray[9 * r + c + 1] for r in range(8) for c in range(8))
