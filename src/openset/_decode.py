@@ -72,8 +72,9 @@ class Budget:
         """Refuse a picture of width x height (decoded as `area` pixels where that is more) beyond the limit."""
         limit = self.max_pixels if limit is None else min(limit, self.max_pixels)
         if max(width * height, area) > limit:
+            tiles = f" in tiles that hold {area / 1e6:.0f} million" if area > width * height else ""
             raise UnreadableError(
-                f"{width} x {height} pixels are more than the limit of {limit / 1e6:g} million pixels",
+                f"{width} x {height} pixels{tiles} are more than the limit of {limit / 1e6:g} million pixels",
                 "Shrink the picture, or raise Limits.max_pixels if you trust it and have the memory",
             )
 
@@ -133,7 +134,7 @@ def _pillow(kind: str, data: bytes, size_hint: int | None, budget: Budget) -> Pi
         source.strict = kind != "JPEG"  # some writers leave out a JPEG's end marker
     image.load()
     turn = pixels.orientation(image)
-    return np.ascontiguousarray(pixels.turned(pixels.rgb(image, bits, inverted), turn))
+    return np.ascontiguousarray(pixels.turned(pixels.rgb(image, bits, inverted, budget.check), turn))
 
 
 Opened = tuple[Any, int, bool]  # Pillow's image, bits of a 16-bit gray sample, whether white is zero
@@ -149,9 +150,12 @@ def _jpeg(data: bytes, size_hint: int | None, budget: Budget) -> Opened:
     if not facts.ended and (data.endswith(b"\0\0") or ImageFile.LOAD_TRUNCATED_IMAGES):
         raise UnreadableError("the JPEG is cut short (no end marker)", CUT_SHORT)
     width, height = facts.width, facts.height
+    if not facts.arithmetic and width * height > 512 * len(data):  # a block of 64 pixels takes a bit at the least
+        raise UnreadableError(f"the JPEG is cut short ({len(data)} bytes for {width} x {height} pixels)", CUT_SHORT)
     scale = 1
     if size_hint is not None:
-        scale = next((s for s in (8, 4, 2) if -(-max(width, height) // s) >= size_hint), 1)
+        short, long = sorted((width, height))
+        scale = next((s for s in (8, 4, 2) if short >= s and -(-long // s) >= size_hint), 1)
     if facts.progressive:
         budget.spend(width, height)  # its coefficients are all kept, whatever the scale
     budget.spend(-(-width // scale), -(-height // scale))
@@ -239,7 +243,7 @@ def _heif(data: bytes, budget: Budget) -> Pixels:
     mode = image.mode
     if ";" in mode:  # monochrome of 10 or 12 bits, which libheif leaves as it is
         raise UnreadableError(f"a HEIF of the kind {mode}", CONVERT)
-    return pixels.rgb(Image.frombytes(mode, (width, height), data, "raw", mode, image.stride), 8, False)
+    return pixels.rgb(Image.frombytes(mode, (width, height), data, "raw", mode, image.stride), 8, False, budget.check)
 
 
 _pdfium_lock = threading.Lock()  # pdfium is not thread-safe

@@ -126,6 +126,7 @@ class Jpeg:
     width: int
     height: int
     progressive: bool
+    arithmetic: bool
     scans: int
     ended: bool
 
@@ -136,7 +137,7 @@ _AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # a marker that is neith
 def jpeg(data: bytes) -> Jpeg:
     """The first picture's markers, walked from segment to segment; of a broken file, as far as they go."""
     width = height = scans = 0
-    progressive = ended = False
+    progressive = arithmetic = ended = False
     at = 2
     while found := _AFTER_SCAN.search(data, at):
         marker, at = data[found.start() + 1], found.end()
@@ -148,11 +149,12 @@ def jpeg(data: bytes) -> Jpeg:
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and not width and len(data) >= at + 7:
             height, width = struct.unpack_from(">HH", data, at + 3)
             progressive = marker in (0xC2, 0xC6, 0xCA, 0xCE)
+            arithmetic = marker >= 0xC9
         scans += marker == 0xDA
         if scans > MAX_SCANS:
             break
         at += int.from_bytes(data[at : at + 2], "big")
-    return Jpeg(width, height, progressive, scans, ended)
+    return Jpeg(width, height, progressive, arithmetic, scans, ended)
 
 
 def png_size(data: bytes) -> tuple[int, int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,46 +14,77 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 
 
-def rgb(image: Image, bits: int, inverted: bool) -> Pixels:
-    """Any mode of Pillow -> uint8 [H, W, 3]; what is transparent shows white; colour profiles are left alone."""
+STRIP = 1 << 20  # pixels converted at a time: what is needed beside the picture and its copy stays small
+
+
+def rgb(image: Image, bits: int, inverted: bool, check: Callable[[], None]) -> Pixels:
+    """Any mode of Pillow -> uint8 [H, W, 3]; what is transparent shows white; colour profiles are left alone.
+
+    bits: of a 16-bit gray's samples. inverted: in deep gray, 0 is white. check: called now and then, may raise.
+    """
+    width, height = image.size
+    out = np.empty((height, width, 3), np.uint8)
+    step = max(1, STRIP // width)
+    strips = [(top, min(top + step, height)) for top in range(0, height, step)]
+    span = None
+    if image.mode in ("I", "F"):
+        span = declared_range(extremes(np.asarray(image.crop((0, top, width, end)))) for top, end in strips)
+    for top, end in strips:
+        check()
+        part = image if len(strips) == 1 else image.crop((0, top, width, end))
+        if span is not None or part.mode.startswith("I;16"):
+            out[top:end] = _deep(part, bits, inverted, span)[:, :, None]
+        else:
+            out[top:end] = np.asarray(_flat(part))
+    return out
+
+
+def _flat(image: Image) -> Image:
+    """8 bits a sample, any colours, any transparency -> RGB on white."""
     from PIL import Image as Pil
 
-    mode = image.mode
-    if mode in ("I", "F") or mode.startswith("I;16"):
-        gray = _deep(np.asarray(image), mode, bits)
-        if inverted and mode != "I":
-            gray = 255 - gray
-        key = image.info.get("transparency")
-        if isinstance(key, int):
-            gray = np.where(np.asarray(image) == key, np.uint8(255), gray)
-        return np.repeat(gray[:, :, None], 3, axis=2)
-    if "transparency" in image.info or mode in ("LA", "La", "PA", "RGBA", "RGBa"):
-        if mode == "La":
-            image = image.convert("LA")
+    if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
+        image = image.convert("LA") if image.mode == "La" else image
         image = image.convert("RGBA")
         white = Pil.new("RGB", image.size, (255, 255, 255))
         white.paste(image, mask=image.getchannel("A"))
-        image = white
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+        return white
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _deep(samples: NDArray[Any], mode: str, bits: int) -> Pixels:
-    """Gray of more than 8 bits -> 8. 16-bit (and 12-bit) samples have a range and keep their high bits.
+def _deep(image: Image, bits: int, inverted: bool, span: tuple[float, float] | None) -> Pixels:
+    """Gray of more than 8 bits -> 8. Samples of 12 or 16 bits have a range and keep their high bits."""
+    samples: NDArray[Any] = np.asarray(image)
+    if span is None:
+        gray = (samples >> max(0, bits - 8)).clip(0, 255).astype(np.uint8)
+    else:
+        low, high = span
+        unit = (samples.astype(np.float64) - low) / (high - low)
+        gray = np.rint(np.nan_to_num(unit, nan=1.0).clip(0, 1) * 255).astype(np.uint8)
+    if inverted:
+        gray = 255 - gray
+    key = image.info.get("transparency")
+    return np.where(samples == key, np.uint8(255), gray) if isinstance(key, int) else gray
 
-    Floats and 32-bit or signed integers declare none: read as 0 to 1, else 0 to 255, else 0 to 65535, whichever is the
-    first to hold them all; else the smallest becomes black and the largest white. What is not a number is white.
+
+def extremes(samples: NDArray[Any]) -> tuple[float, float]:
+    """The smallest and the largest finite sample; (inf, -inf) where there is none."""
+    finite = samples[np.isfinite(samples)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (np.inf, -np.inf)
+
+
+def declared_range(parts: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """What is black and what is white among floats, 32-bit and signed integers, whose files declare no range.
+
+    0 to 1, else 0 to 255, else 0 to 65535, whichever is the first to hold all samples; else smallest to largest.
+    What is not a number becomes white.
     """
-    if mode not in ("I", "F"):
-        return (samples >> max(0, bits - 8)).clip(0, 255).astype(np.uint8)
-    values: NDArray[np.floating[Any]] = samples.astype(np.float32)
-    finite = np.isfinite(values)
-    low, high = (float(values[finite].min()), float(values[finite].max())) if finite.any() else (0.0, 1.0)
-    top = next((top for top in (1.0, 255.0, 65535.0) if low >= 0 and high <= top), None)
-    if top is None:
-        values = values.astype(np.float64) - low
-        top = high - low or 1.0
-    values = np.nan_to_num(values / top, nan=1.0, posinf=1.0, neginf=0.0)
-    return np.rint(values.clip(0, 1) * 255).astype(np.uint8)
+    lows, highs = zip(*parts, strict=True)
+    low, high = min(lows), max(highs)
+    for top in (1.0, 255.0, 65535.0):
+        if low >= 0 and high <= top:
+            return 0.0, top
+    return low, high if high > low else low + max(1.0, abs(low))
 
 
 def orientation(image: Image) -> int:

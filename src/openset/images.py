@@ -34,14 +34,14 @@ SUFFIXES: frozenset[str] = frozenset(
 class Limits:
     """What one file may cost.
 
-    max_bytes: of the file. max_pixels: of the picture as decoded (a JPEG at its reduced scale); 300 million take about
-    3 GB of memory. WebP and TIFF also stop at Pillow's own hard limit, 179 million unless the program raised
-    `PIL.Image.MAX_IMAGE_PIXELS`. max_seconds: of decoding; JPEG, PNG, GIF, BMP, plain TIFF and PDF are stopped at it,
-    the other formats decode in one call that only max_pixels bounds.
+    max_bytes: of the file. max_pixels: of the picture as decoded (a JPEG at its reduced scale); the default is
+    Pillow's own hard limit and takes about 1.3 GB of memory. With more, WebP and TIFF still stop there unless the
+    program also raised `PIL.Image.MAX_IMAGE_PIXELS`. max_seconds: of decoding; JPEG, PNG, GIF, BMP, plain TIFF and
+    PDF are stopped at it, the other formats decode in one call that only max_pixels bounds.
     """
 
     max_bytes: int = 200_000_000
-    max_pixels: int = 300_000_000
+    max_pixels: int = 178_956_970
     max_seconds: float = 20.0
 
 
@@ -61,8 +61,9 @@ def load(
     16-bit and float gray are scaled to 8 bits, never clipped; CMYK is converted without its profile, and embedded
     colour profiles are not applied at all.
 
-    Raises ImageError, and nothing else, for every path and all bytes. A JPEG whose damage leaves its end marker in
-    place cannot be told from a sound one (the format has no checksum); a cut one is always refused.
+    Raises ImageError, and nothing else, for every path and all bytes. A file cut short is always refused. Damage that
+    leaves a file's length and end marker in place is told in PNG, compressed TIFF and GIF; JPEG, WebP, AVIF, HEIF and
+    plain BMP and TIFF have no checksum, and no reader can tell their damaged pixels from sound ones.
     """
     if isinstance(source, bytes):
         name, path = f"<{len(source)} bytes>", None
