@@ -340,13 +340,19 @@ def tracks(rng: np.random.Generator) -> Picture:
     count, n = int(rng.integers(3, 25)), 1500
     font = face(rng, np.clip(s.h / count * 0.3, 8, 16), kind="sans")
     ink, u = colour(rng, value=(0.2, 0.6)) if chance(rng, 0.4) else s.ink, np.linspace(0.1, 0.98, n) * s.w
+    kind = int(rng.integers(3))
     burst = float(rng.uniform(0.1, 0.7))
     for i in range(count):
         base, t = (i + 0.7) * s.h / (count + 0.6), np.linspace(0, 1, n)
         start = burst + 0.02 * i * float(rng.random())
         envelope = 0.06 + (t > start) * np.exp(-(t - start) * 8) * float(rng.uniform(0.2, 1))
-        wave = rng.normal(0, 1, n)
-        wave = np.convolve(wave, np.ones(4) / 2, "same") * envelope * s.h / count * 0.35
+        noise = rng.normal(0, 1, n)
+        shape = np.convolve(noise, np.ones(4) / 2, "same") * envelope
+        if kind == 1:
+            shape = (curve(rng, n) - 0.5) * 2
+        elif kind == 2:
+            shape = np.sin(t * float(rng.uniform(20, 300))) * (0.4 + 0.5 * curve(rng, n)) + 0.1 * noise
+        wave = shape * s.h / count * 0.35
         s.draw.line(np.column_stack((u, base + wave)).ravel().tolist(), fill=ink)
         label(s, (0.09 * s.w, base), phrase(rng, 1, 1)[:4].upper(), font, anchor="rm")
     for x in np.linspace(0.1, 0.98, int(rng.integers(4, 12))) * s.w:

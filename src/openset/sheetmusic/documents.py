@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from openset.sheetmusic.charts import CHARTS
+from openset.sheetmusic.composed import COMPOSED
 from openset.sheetmusic.diagrams import DIAGRAMS
 from openset.sheetmusic.letters import LETTERS
 from openset.sheetmusic.papers import PAPERS
@@ -31,4 +32,5 @@ DOCUMENTS: dict[str, Family] = {
     **CHARTS,
     **DIAGRAMS,
     **PLATES,
+    **COMPOSED,
 }

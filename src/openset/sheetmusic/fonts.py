@@ -27,6 +27,11 @@ from openset.sheetmusic.words import SCRIPTS, probe
 Kind = Literal["serif", "sans", "mono", "hand", "black"]
 SUFFIXES = frozenset({".ttf", ".otf", ".ttc"})
 HELD_OUT = 0.25
+_STYLE_NAMES = """
+light demi medium semi black thin heavy bold extra condensed cond display ui std pro no2 no3 o g book caption caps
+prop slanted italic oblique upright unslanted minus narrow regular roman alternate math
+"""
+_STYLES = frozenset(_STYLE_NAMES.split())
 _SHAPED_NAMES = """
 arabic bengali devanagari gujarati gurmukhi hebrew kannada khmer lao malayalam myanmar oriya sinhala syriac
 tamil telugu thai tibetan
@@ -34,7 +39,8 @@ tamil telugu thai tibetan
 _SHAPED = frozenset(_SHAPED_NAMES.split())
 _SYMBOL_NAMES = """
 symbol emoji awesome dingbat braille icon music feta bravura leland leipzig petaluma gootville emmentaler opus
-maestro cmex cmsy stixsiz keyboard lastresort barcode stixnonuni circos dseg glyphicons opensymbol denemo
+maestro cmex cmsy stixsiz d050000l s050000l standardsymbols keyboard lastresort barcode stixnonuni circos dseg
+glyphicons opensymbol denemo
 euterpe mathjax_size fallback
 """
 _SYMBOLS = tuple(_SYMBOL_NAMES.split())
@@ -44,10 +50,10 @@ kalapi aoyagi kaushan marck yusei klee leckerli staypuft humor levien joscelyn s
 italic-hand isabella summersby domestic
 """
 _BLACK_NAMES = """
-fraktur blackletter gotico unifraktur blankenburg cloister schwabach fett lobster
+fraktur blackletter gotico unifraktur blankenburg cloister schwabach missaali
 """
 _MONO_NAMES = """
-mono courier typewriter consol hack code typist ocr gnutype 3270 spleen cursor tlwgtypo d2coding terminus
+mono courier typewriter consol hack firacode d2coding typist ocr gnutype 3270 spleen cursor tlwgtypo d2coding terminus
 anonymous fantasque agave hermit cmtt lmtt
 """
 _SERIF_NAMES = """
@@ -119,7 +125,7 @@ def sized(font: Font, size: float, script: str = "latin") -> ImageFont.FreeTypeF
 
 @cache
 def coverage(font: Font) -> frozenset[str]:
-    """The scripts whose letters the font has glyphs of its own for (letters it lacks all draw the same box, or nothing)."""
+    """The scripts whose letters the font has glyphs of its own for: those it lacks draw the same box, or nothing."""
     try:
         face = ImageFont.truetype(font.path, 16, index=font.index, layout_engine=ImageFont.Layout.BASIC)
         lacking = {b"", bytes(face.getmask("\uf8f1"))}
@@ -211,7 +217,7 @@ def split(fonts: Iterable[Font], part: Literal["train", "test"]) -> list[Font]:
 
 
 def _held_out(family: str) -> bool:
-    stem = family.lower().split()[0] if family.split() else family  # "Noto Sans" and "Noto Serif" stay together
+    stem = " ".join(part for part in family.lower().split() if part not in _STYLES)
     return int.from_bytes(hashlib.sha256(stem.encode()).digest()[:4]) / 2**32 < HELD_OUT
 
 

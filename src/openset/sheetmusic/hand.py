@@ -38,9 +38,30 @@ _SHAPES: tuple[tuple[tuple[float, float], ...], ...] = (
 )
 
 
+# signs between words, each a tuple of strokes in the same units: = + ( ) -> 0 1 x { } / big A, big F, ?
+_SIGNS: tuple[tuple[tuple[tuple[float, float], ...], ...], ...] = (
+    (((0, 0.7), (1, 0.75)), ((0, 0.3), (1, 0.3))),
+    (((0.5, 0), (0.5, 1)), ((0, 0.5), (1, 0.5))),
+    (((0.5, 1.9), (0.1, 1.2), (0.1, 0.4), (0.5, -0.3)),),
+    (((0.0, 1.9), (0.4, 1.2), (0.4, 0.4), (0.0, -0.3)),),
+    (((0, 0.5), (1.6, 0.5)), ((1.2, 0.8), (1.6, 0.5), (1.2, 0.2))),
+    (((0.5, 1.6), (0.1, 1.1), (0.2, 0.1), (0.7, 0.2), (0.8, 1.2), (0.5, 1.6)),),
+    (((0.1, 1.2), (0.4, 1.7), (0.4, 0)),),
+    (((0, 0), (0.8, 1)), ((0, 1), (0.8, 0))),
+    (((0.5, 1.9), (0.2, 1.7), (0.3, 1.0), (0, 0.8), (0.3, 0.6), (0.2, -0.1), (0.5, -0.3)),),
+    (((0, -0.2), (0.7, 1.9)),),
+    (((0, 0), (0.6, 1.9), (1.1, 0)), ((0.2, 0.7), (0.9, 0.7))),
+    (((0, 0), (0.1, 1.9), (1.0, 1.9)), ((0.0, 1.0), (0.7, 1.0))),
+    (((0.1, 1.5), (0.4, 1.9), (0.7, 1.5), (0.3, 0.9), (0.3, 0.5)),),
+)
+
+
 @dataclass(frozen=True)
 class Hand:
-    """size: x-height in pixels. slant: shear. joined: letters run together. font: set in it instead of strokes."""
+    """One person's writing.
+
+    size: x-height in pixels. slant: shear. signs: share of signs and capitals
+    among words. joined: letters run together. font: set in it instead of strokes."""
 
     size: float
     slant: float
@@ -48,6 +69,7 @@ class Hand:
     wobble: float
     width: float
     joined: bool
+    signs: float
     shapes: tuple[Curve, ...]
     font: fonts.Font | None
     ink: str
@@ -67,7 +89,8 @@ def a_hand(rng: np.random.Generator, size: float, *, fonted: float = 0.35, ink: 
         float(rng.uniform(0.7, 1.3)),
         float(rng.uniform(0.02, 0.12)),
         float(rng.uniform(0.07, 0.2)) * size,
-        chance(rng, 0.65),
+        chance(rng, 0.6),
+        pick(rng, (0.0, 0.05, 0.5)),
         tuple(shapes[i] for i in rng.permutation(len(shapes))),
         fonts.choose(rng, "latin", "hand") if chance(rng, fonted) else None,
         ink or (pick(rng, inks) if chance(rng, 0.8) else shade(rng, 20, 110, 20)),
@@ -135,6 +158,11 @@ def write_line(ink: Ink, rng: np.random.Generator, hand: Hand, x: float, y: floa
             if x + long > end:
                 break
             ink.draw.text((x * _SCALE, base * _SCALE), text, fill=255, font=ft, anchor="ls")
+        elif chance(rng, hand.signs):
+            sign = [np.array(stroke) + rng.normal(0, 0.05, (len(stroke), 2)) for stroke in pick(rng, _SIGNS)]
+            for stroke in sign:
+                ink.stroke(smooth(stroke, 4) * (hand.size, -hand.size) + (x, base), hand.width)
+            long = hand.size * max(float(stroke[:, 0].max()) for stroke in sign)
         else:
             room = (end - x) / (hand.size * hand.wide)
             letters = min(int(rng.integers(1, 11)), int(room))

@@ -16,6 +16,7 @@ from openset.sheetmusic.typeset import (
     label,
     paragraph,
     script_of,
+    set_line,
     shade,
     sheet,
     text_size,
@@ -50,6 +51,41 @@ def chord_sheet(rng: np.random.Generator) -> Picture:
                 at += size * float(rng.uniform(3, 9))
             label(s, (x, y + font.line), text, font)
             y += font.line * 2.1
+        y += font.line
+    return s.done()
+
+
+def hymn(rng: np.random.Generator) -> Picture:
+    """Words of songs without their notes: numbers, titles, verses, syllables parted by hyphens, a refrain, credits."""
+    s, script = sheet(rng), script_of(rng, 0.2)
+    x, y, width, bottom = margins(rng, s)
+    font = face(rng, text_size(rng, width) * 0.9, script, "serif")
+    small, parted, spread = face(rng, font.size * 0.7, script), chance(rng, 0.5), float(rng.uniform(1.0, 2.2))
+    while y < bottom - 6 * font.line:
+        label(s, (x, y), str(int(rng.integers(1, 700))), face(rng, font.size * 1.6, "latin", "serif"))
+        y = headline(rng, s, x + 0.1 * width, y, 0.8 * width, font.size * 1.4, script) + 0.4 * font.line
+        label(s, (x, y), phrase(rng, 1, 3, script), small)
+        label(s, (x + width, y), phrase(rng, 1, 3, script), small, anchor="ra")
+        y += 1.8 * small.line
+        for verse in range(int(rng.integers(2, 6))):
+            label(s, (x, y), f"{verse + 1}.", face(rng, font.size, "latin", "serif"))
+            for _ in range(int(rng.integers(2, 5))):
+                if y < bottom - font.line:
+                    line = words(rng, int(rng.integers(3, 8)), script)
+                    if parted:
+                        line = [" - ".join((w[: len(w) // 2], w[len(w) // 2 :])) if len(w) > 4 else w for w in line]
+                    set_line(
+                        s,
+                        [(font.wide(w), w) for w in line],
+                        font,
+                        x + 2 * font.size,
+                        y,
+                        0.85 * width,
+                        "justify" if parted else "left",
+                        s.ink,
+                    )
+                y += font.line * (spread if parted else 1.05)
+            y += 0.5 * font.line
         y += font.line
     return s.done()
 
@@ -232,6 +268,7 @@ def big_words(rng: np.random.Generator) -> Picture:
 
 LETTERS = {
     "chord_sheet": chord_sheet,
+    "hymn": hymn,
     "mathematics": mathematics,
     "typewritten": typewritten,
     "letter": letter,

@@ -6,13 +6,26 @@ A group of five ruled lines never bears dots, blobs or notes here: at most lette
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from openset.sheetmusic.hand import Hand, Ink, a_hand, scrawl, signature, smooth, write_line
 from openset.sheetmusic.typeset import Picture, Sheet, chance, face, label, shade, sheet
 from openset.sheetmusic.words import name, number, phrase, pick
 
-_RULES = ("#9fb6d8", "#7fa0d0", "#b8c4d0", "#a0a0a0", "#c8b0b0", "#86b4c8", "#888888", "#555555", "#b0d0b8")
+_RULES = (
+    "#9fb6d8",
+    "#7fa0d0",
+    "#b8c4d0",
+    "#a0a0a0",
+    "#c8b0b0",
+    "#86b4c8",
+    "#888888",
+    "#555555",
+    "#b0d0b8",
+    "#333333",
+    "#404858",
+    "#6080c0",
+)
 
 
 def rule_lines(rng: np.random.Generator, s: Sheet, ys: np.ndarray, colour: str, width: int = 1) -> None:
@@ -55,7 +68,7 @@ def notes(
     rng: np.random.Generator, s: Sheet, ys: np.ndarray, gap: float, *, extras: bool = True, stop: float = 1.0
 ) -> Hand:
     """Handwriting on (or between) the lines ys; extras: lists, underlines, blobs, arrows, sketches."""
-    hand = a_hand(rng, float(np.clip(gap * rng.uniform(0.26, 0.42), 4, 22)))
+    hand = a_hand(rng, float(np.clip(gap * rng.uniform(0.26, 0.5), 5, 26)))
     ink = Ink(s)
     lift = gap * float(rng.choice((0.0, 0.05, 0.3, 0.5)))
     left, right = float(rng.uniform(0.05, 0.2)) * s.w, float(rng.uniform(0.02, 0.2)) * s.w
@@ -74,10 +87,35 @@ def notes(
         if extras and chance(rng, 0.05):
             ink.stroke(scrawl(rng, (x, y - lift - 1.2 * hand.size, 8 * hand.size, 1.4 * hand.size), 14), hand.width)
     if extras:
-        for _ in range(int(rng.integers(0, 4))):
+        for _ in range(int(rng.choice((0, 0, 1, 2, 3, 12)))):
             sketch(ink, rng, s, hand)
     ink.settle(hand.ink)
+    if extras and chance(rng, 0.4):
+        emphasise(rng, s, ys, gap, hand.size)
     return hand
+
+
+def emphasise(rng: np.random.Generator, s: Sheet, ys: np.ndarray, gap: float, size: float) -> None:
+    """Headings, frames, brackets and a highlighter in a second colour, over notes already written."""
+    second, ink = a_hand(rng, size * 1.2, ink=pick(rng, ("#c02030", "#107030", "#1040b0", "#202020"))), Ink(s)
+    for y in rng.choice(ys, min(len(ys), int(rng.integers(1, 7))), replace=False):
+        x, w = float(rng.uniform(0.05, 0.5)) * s.w, float(rng.uniform(0.1, 0.5)) * s.w
+        kind = int(rng.integers(4))
+        if kind == 0:
+            write_line(ink, rng, second, x, y, w)
+        elif kind == 1:
+            h = gap * int(rng.integers(1, 4))
+            frame = np.array(((x, y), (x + w, y), (x + w, y + h), (x, y + h), (x, y))) + rng.normal(0, 2, (5, 2))
+            ink.stroke(frame, second.width)
+        elif kind == 2:
+            ink.stroke(np.array(((x, y), (x + w, y + rng.normal(0, 3)))), second.width)
+        else:
+            band = (round(x), round(y - gap * 0.7), round(x + w), round(y + 0.1 * gap))
+            tint = Image.new(
+                s.image.mode, (band[2] - band[0], band[3] - band[1]), pick(rng, ("#f4f060", "#80f0a0", "#f8b0d0"))
+            )
+            s.image.paste(ImageChops.multiply(s.image.crop(band), tint), band[:2])
+    ink.settle(second.ink)
 
 
 def mark(ink: Ink, rng: np.random.Generator, x: float, y: float, hand: Hand, style: int) -> None:

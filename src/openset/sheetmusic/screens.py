@@ -285,7 +285,9 @@ def slide(rng: np.random.Generator) -> Picture:
     if side:
         box = (round(0.54 * s.w), round(0.24 * s.h), round(0.4 * s.w), round(0.6 * s.h))
         if chance(rng, 0.6):
-            inner = Image.fromarray(CHARTS[pick(rng, sorted(CHARTS))](rng)).convert(s.image.mode)
+            inner = Image.fromarray(CHARTS[pick(rng, ("bar_chart", "pie_chart", "line_chart"))](rng)).convert(
+                s.image.mode
+            )
             s.image.paste(inner.resize(box[2:], Image.Resampling.BILINEAR, reducing_gap=1.5), box[:2])
         else:
             picture_box(rng, s, box)

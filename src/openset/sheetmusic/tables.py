@@ -21,7 +21,7 @@ from openset.sheetmusic.typeset import (
     shade,
     sheet,
 )
-from openset.sheetmusic.words import date, name, number, phrase, pick, prose, words
+from openset.sheetmusic.words import UNSPACED, date, name, number, phrase, pick, prose, words
 
 
 def edges(rng: np.random.Generator, start: float, width: float, count: int) -> np.ndarray:
@@ -35,10 +35,6 @@ def clipped(font: Face, text: str, width: float) -> str:
     while text and font.wide(text) > width:
         text = text[: max(0, min(len(text) - 1, int(len(text) * width / font.wide(text))))]
     return text
-
-
-def cell(rng: np.random.Generator, script: str, numeric: bool) -> str:
-    return number(rng) if numeric else phrase(rng, 1, 3, script)
 
 
 def table(rng: np.random.Generator) -> Picture:
@@ -58,13 +54,24 @@ def table(rng: np.random.Generator) -> Picture:
     numeric = rng.random(columns) < pick(rng, (0.1, 0.6, 0.9))
     numeric[0] = False
     align = pick(rng, ("l", "m", "r"))
+    pool, numbers = words(rng, 330, script), [number(rng) for _ in range(100)]
+    joint = "" if script in UNSPACED else " "
+    heads = colour(rng, (0.1, 0.5), (0.75, 0.98)) if chance(rng, 0.35) and s.paper[1] > "8" else None
+    painted = [heads or s.paper, colour(rng, (0.05, 0.3), (0.85, 1.0)), s.paper] if chance(rng, 0.2) else []
     zebra = pick(rng, ("#eeeeee", "#e4ecf6", "#f4ecd8"))
     for r in range(rows):
         top = y + r * step
         if style == 0 and r % 2:
             s.draw.rectangle((x, top, x + width, top + step), fill=zebra if s.paper[1] > "8" else "#303030")
+        if r == 0 and heads:
+            s.draw.rectangle((x, top, x + width, top + step), fill=heads)
         for c in range(columns):
-            text = cell(rng, script, bool(numeric[c]) and r > 0)
+            if r and painted and heads:
+                s.draw.rectangle(
+                    (float(xs[c]), top, float(xs[c + 1]), top + step), fill=painted[(r * 3 + c * 5) % 7 % 3]
+                )
+            k = (r * columns + c) % 320
+            text = numbers[k % 100] if numeric[c] and r else joint.join(pool[k : k + 1 + k * 7 % 3])
             ft = (bold if r == 0 else plain) if r == 0 or numeric[c] else font
             text = clipped(ft, text, xs[c + 1] - xs[c] - 8)
             anchor = "r" if numeric[c] else align
@@ -284,7 +291,7 @@ def timetable(rng: np.random.Generator) -> Picture:
     size = max(8.0, 0.7 * width / columns / 3.2)
     font, plain = face(rng, size, script, "sans"), face(rng, size, "latin", "sans")
     y = headline(rng, s, x, y, width, 2 * size, script) + size
-    stop = x + 0.28 * width
+    stop, first = x + 0.28 * width, y
     minutes = np.sort(rng.integers(300, 1200, columns))
     row, rule = 0, int(rng.integers(2, 7))
     while y < bottom - font.line:
@@ -298,7 +305,7 @@ def timetable(rng: np.random.Generator) -> Picture:
             s.draw.line((x, y - 1, x + width, y - 1), fill=s.ink)
     for c in range(columns + 1):
         at = stop + c * 0.72 * width / columns
-        s.draw.line((at, y * 0.15, at, y), fill=shade(rng, 100, 200))
+        s.draw.line((at, first, at, y), fill=shade(rng, 100, 200))
     return s.done()
 
 

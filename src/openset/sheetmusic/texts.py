@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from openset.sheetmusic import fonts
 from openset.sheetmusic.typeset import (
@@ -330,14 +331,21 @@ def newspaper(rng: np.random.Generator) -> Picture:
 
 
 def picture_box(rng: np.random.Generator, s: Sheet, box: tuple[float, float, float, float]) -> None:
-    """A half-tone looking picture: smooth random gray."""
-    from PIL import Image
-
+    """A half-tone looking picture: random light and dark at several scales, with a few dark shapes in front."""
     x, y, w, h = (int(v) for v in box)
-    coarse = Image.fromarray(rng.integers(20, 240, (5, 6), dtype=np.uint8)).resize(
-        (max(w, 2), max(h, 2)), Image.Resampling.BICUBIC
-    )
-    s.image.paste(coarse.convert(s.image.mode), (x, y))
+    if w < 4 or h < 4:
+        return
+    tone = np.zeros((h, w), np.float32)
+    for n, weight in ((3, 1.0), (8, 0.5), (24, 0.25)):
+        coarse = Image.fromarray(rng.random((n, n), dtype=np.float32))
+        tone += weight * np.asarray(coarse.resize((w, h), Image.Resampling.BICUBIC))
+    scene = Image.fromarray(np.clip(tone * 150, 10, 245).astype(np.uint8))
+    draw = ImageDraw.Draw(scene)
+    for _ in range(int(rng.integers(0, 6))):
+        cx, r, fill = w * rng.random(), h * float(rng.uniform(0.05, 0.25)), int(rng.integers(10, 230))
+        draw.ellipse((cx - r, h * 0.45 - r, cx + r, h * 0.45 + r), fill=fill)
+        draw.polygon((cx - 1.6 * r, h, cx - r, h * 0.5, cx + r, h * 0.5, cx + 1.6 * r, h), fill=fill)
+    s.image.paste(scene.convert(s.image.mode), (x, y))
     s.draw.rectangle((x, y, x + w, y + h), outline=s.ink)
 
 

@@ -116,7 +116,7 @@ class Face:
 def script_of(rng: np.random.Generator, foreign: float = 0.4) -> str:
     """A script that the fonts in use can write: Latin, or with probability `foreign` any other."""
     if not chance(rng, foreign):
-        return "latin"
+        return "accented" if chance(rng, 0.3) and fonts.by("accented", None) else "latin"
     return pick(rng, fonts.scripts() or ["latin"])
 
 
