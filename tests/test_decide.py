@@ -216,7 +216,7 @@ def test_as_many_as_needed_suffice_and_one_fewer_do_not() -> None:
             assert caught.value.needed == 59
 
 
-@pytest.mark.parametrize("n", [59, 100, 163, 164, 165, 328, 329, 1_000])
+@pytest.mark.parametrize("n", [59, 81, 82, 83, 100, 164, 165, 1_000])
 def test_pictures_that_are_all_right_are_all_accepted(n: int) -> None:
     every = np.ones(n, dtype=bool)
     fitted = fit_threshold(np.linspace(0.6, 1, n), every, every, label="cat", precision=0.95, delta=0.05)
@@ -235,6 +235,13 @@ def test_errors_below_a_confidence_put_the_threshold_above_it() -> None:
     assert fitted.coverage == pytest.approx(300 / 350)
     assert fitted.n == 450
     assert fitted.lower_bound >= 0.95
+
+
+def test_a_tail_of_wrong_answers_does_not_spoil_few_right_ones() -> None:
+    """110 answers are right, and below them lie 40 pictures of no class: the common case of a small calibration."""
+    confidence, correct = np.linspace(1, 0.5, 150), np.arange(150) < 110
+    fitted = fit_threshold(confidence, correct, confidence > 0, label="cat", precision=0.95, delta=0.05)
+    assert (fitted.accepted, fitted.wrong) in {(110, 0), (111, 1)}
 
 
 def test_enough_pictures_but_too_many_errors_says_what_would_do() -> None:

@@ -97,13 +97,13 @@ def fit_plain(
 def _starts(m: int, precision: float, delta: float) -> tuple[list[int], list[float]]:
     """The starting ranks and their shares of delta: each but the last takes a third of what is left.
 
-    The first rank is the smallest that can succeed, each next one is twice as far, the last is m. With few pictures
-    there is one start, m: all of delta is spent where the most is seen.
+    The first rank is the smallest that can succeed, each next one is twice as far, the last is m. Pictures too few
+    for a first rank are tested once, all together, with all of delta.
     """
     rank = needed(precision, delta / 3)
-    if m < 2 * rank:
-        return [m], [delta]
-    ranks, shares, left = [], [], delta
+    ranks: list[int] = []
+    shares: list[float] = []
+    left = delta
     while rank < m:
         ranks.append(rank)
         shares.append(left / 3)
@@ -137,7 +137,7 @@ def _not_shown(label: str, precision: float, delta: float, p: Floats, hits: Any,
         return CalibrationError(
             text + "More pictures will hardly help: train a better judge, or ask for less precision."
         )
-    n = k
+    n = k + 1
     while n < 10**9 and lower_bound(math.floor(share * n), n, delta / 3) < precision:
         n = math.ceil(1.1 * n)
     return CalibrationError(text + f"With that share of errors about {n} such answers are needed, not {k}.", needed=n)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .bounds import check_rates
 from .data.layout import SIDES, remarks, survey
 from .decide import fit_thresholds
 from .errors import CalibrationError, DataError, JudgeFileError
@@ -89,12 +90,14 @@ def calibrate(
     name = os.fspath(judge_path)
     if name in SHIPPED and output is None:
         raise JudgeFileError(
-            f"the shipped judge {name!r} is not changed in place. Give a file to write the calibrated judge to (output)."
+            f"the shipped judge {name!r} is not changed in place. Give the file to write the calibrated judge to."
         )
     judge = open_judge(judge_path)
+    field = shares(judge.labels, prevalence)
+    for share in field.values() if field else [None]:
+        check_rates(precision, delta, share)  # before judging thousands of pictures
     outs = [out] if isinstance(out, str | os.PathLike) else list(out)
     paths, truth, notes = _pictures(judge.labels, os.fspath(data), [os.fspath(folder) for folder in outs])
-    field = shares(judge.labels, prevalence)
     decisions = list(_judged(judge, paths, progress))
     read = [(d, y) for d, y in zip(decisions, truth, strict=True) if d.outcome != "error"]
     assumption = _assumption([data, *outs], prevalence is not None)

@@ -91,8 +91,11 @@ def fit_thresholds(
 
     Returns (label -> Threshold, label -> why it has none). Each threshold keeps its own promise with probability
     1 - delta; the promises are not joint. A row of zeros is a picture on which the judge gave no answer.
-    prevalence: label -> its share in the field, all of them or None. Raises ValueError on a wrong shape.
+    prevalence: label -> its share in the field, all of them or None. Raises ValueError on a wrong shape,
+    CalibrationError on a rate that is not between 0 and 1.
     """
+    for share in prevalence.values() if prevalence else [None]:
+        check_rates(precision, delta, share)
     p, y = np.asarray(probabilities, dtype=np.float64), np.asarray(truth)
     if p.ndim != 2 or p.shape[1] != len(labels) or y.shape != p.shape[:1] or y.dtype.kind not in "iu":
         raise ValueError(

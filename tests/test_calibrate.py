@@ -1,0 +1,189 @@
+"""Calibrating a judge file on folders: a judge whose answer is known, red or blue by the picture's mean colour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from openset.calibrate import calibrate, shares
+from openset.errors import CalibrationError, DataError, JudgeFileError
+from openset.judge import open_judge
+from openset.judgefile import read_info, with_info
+from openset.types import JudgeInfo, Preprocess, Threshold
+
+
+def write_judge(path: Path, labels: tuple[str, str] = ("red", "blue"), old: Mapping[str, float] | None = None) -> Path:
+    """probabilities = softmax(6 * [mean red, mean blue])."""
+    weights = np.array([[6, 0], [0, 0], [0, 6]], dtype=np.float32)
+    nodes = [
+        helper.make_node("ReduceMean", ["pixels", "axes"], ["mean"], keepdims=0),
+        helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        helper.make_node("ReduceMax", ["probabilities", "last"], ["score"], keepdims=0),
+    ]
+    constants = [
+        numpy_helper.from_array(np.array([2, 3], dtype=np.int64), "axes"),
+        numpy_helper.from_array(np.array([1], dtype=np.int64), "last"),
+        numpy_helper.from_array(weights, "weights"),
+    ]
+    shapes = {"pixels": ["b", 3, 8, 8], "logits": ["b", 2], "probabilities": ["b", 2], "score": ["b"]}
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    graph = helper.make_graph(nodes, "g", values[:1], values[1:], initializer=constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model)
+    stored = {
+        label: Threshold(label, value, 0.9, 0.1, 9, 9, 0, 1.0, 0.9, None, "of old")
+        for label, value in (old or {}).items()
+    }
+    info = JudgeInfo(labels, Preprocess(size=8, min_side=4), stored, {"epochs": 3}, name="colours")
+    path.write_bytes(with_info(model.SerializeToString(), info))
+    return path
+
+
+def draw(folder: Path, n: int, red: tuple[int, int], blue: tuple[int, int], seed: int = 0) -> None:
+    """n plain pictures with colours from the two ranges."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(n):
+        colour = (int(rng.integers(*red)), 40, int(rng.integers(*blue)))
+        Image.new("RGB", (9, 9), colour).save(folder / f"{i:03}.png")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    draw(tmp_path / "data/red", 120, (150, 256), (0, 120))
+    draw(tmp_path / "data/blue/deep/down", 120, (0, 120), (150, 256))
+    return tmp_path / "data"
+
+
+def test_a_users_story(tmp_path: Path, data: Path) -> None:
+    """Purple pictures are no class; two files are broken; afterwards the judge says unknown to purple."""
+    draw(tmp_path / "purple", 40, (180, 230), (150, 200), seed=1)
+    (data / "red" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbut no more")
+    (data / "red" / "empty.jpg").write_bytes(b"")
+    (data / "red" / "notes.txt").write_text("not a picture")
+    judge = write_judge(tmp_path / "judge.onnx", old={"red": 0.1, "blue": 0.1})
+
+    report = calibrate(judge, data, precision=0.95, delta=0.05, out=[tmp_path / "purple"])
+
+    assert set(report.thresholds) == {"red", "blue"}
+    assert report.n == 280
+    assert [Path(path).name for path, _ in report.unreadable] == ["broken.png", "empty.jpg"]
+    assert any(".txt" in note for note in report.notes)
+    info = read_info(judge)
+    assert info.thresholds == report.thresholds
+    assert info.facts == {"epochs": 3, "no_threshold": {}}
+    red = info.thresholds["red"]
+    assert red.lower_bound >= red.precision == 0.95
+    assert red.assumption == (
+        "pictures to come are drawn like those in 'data', 'purple', the shares of the classes included, each on its own"
+    )
+    opened = open_judge(judge)
+    at_work = {
+        name: list(opened.stream(sorted(map(str, folder.rglob("[0-9]*.png")))))
+        for name, folder in {"red": data / "red", "blue": data / "blue", "purple": tmp_path / "purple"}.items()
+    }
+    accepted = {name: [d for d in made if d.label == "red"] for name, made in at_work.items()}
+    assert len(accepted["red"]) == round(red.coverage * 120) == red.accepted - red.wrong
+    assert len(accepted["blue"]) + len(accepted["purple"]) == red.wrong
+    assert len(accepted["red"]) > 80
+    assert sum(d.outcome == "unknown" for d in at_work["purple"]) > 30
+
+    text = "\n".join(report.lines())
+    for part in ("red: threshold", "at least 0.95", "This holds if pictures to come are drawn like", "broken.png"):
+        assert part in text
+    assert "280 pictures judged, 2 unreadable" in text
+
+
+def test_output_leaves_the_judge_as_it_was(tmp_path: Path, data: Path) -> None:
+    judge = write_judge(tmp_path / "judge.onnx")
+    before = judge.read_bytes()
+    report = calibrate(judge, data, precision=0.9, delta=0.1, output=tmp_path / "new.onnx", progress=True)
+    assert judge.read_bytes() == before
+    assert read_info(tmp_path / "new.onnx").thresholds == report.thresholds
+    assert report.output == str(tmp_path / "new.onnx")
+
+
+def test_too_few_pictures_change_nothing(tmp_path: Path, data: Path) -> None:
+    judge = write_judge(tmp_path / "judge.onnx", old={"red": 0.5})
+    before = judge.read_bytes()
+    with pytest.raises(CalibrationError, match=r"120 of the 240 .* at least 299 .*\n.*'blue'"):
+        calibrate(judge, data, precision=0.99, delta=0.05)
+    assert judge.read_bytes() == before
+
+
+def test_a_label_without_enough_pictures_loses_the_threshold_it_had(tmp_path: Path) -> None:
+    draw(tmp_path / "data/red", 100, (150, 256), (0, 120))
+    draw(tmp_path / "data/blue", 20, (0, 120), (150, 256))
+    judge = write_judge(tmp_path / "judge.onnx", old={"red": 0.1, "blue": 0.1})
+    report = calibrate(judge, tmp_path / "data", precision=0.95, delta=0.05)
+    assert "20 of the 120 pictures are answered 'blue', and at least 59" in report.skipped["blue"]
+    info = read_info(judge)
+    assert set(info.thresholds) == {"red"}
+    assert info.facts["no_threshold"] == report.skipped
+    assert any(line.startswith("blue: no threshold") for line in report.lines())
+
+
+def test_pictures_too_small_to_judge_count_as_not_accepted(tmp_path: Path, data: Path) -> None:
+    for i in range(30):
+        Image.new("RGB", (3, 3), (255, 0, 0)).save(data / "red" / f"small{i}.png")
+    judge = write_judge(tmp_path / "judge.onnx")
+    report = calibrate(judge, data, precision=0.95, delta=0.05)
+    assert report.n == 270
+    assert report.thresholds["red"].coverage == pytest.approx(120 / 150)
+
+
+def test_folders_and_labels_must_match(tmp_path: Path, data: Path) -> None:
+    judge = write_judge(tmp_path / "judge.onnx")
+    (data / "blue").rename(data / "Blue")
+    with pytest.raises(DataError, match=r"labels are red, blue \(missing: blue; not known: Blue\)"):
+        calibrate(judge, data, precision=0.9, delta=0.1)
+    (data / "Blue").rename(data / "blue")
+    (data / "green").mkdir()
+    with pytest.raises(DataError, match="not known: green"):
+        calibrate(judge, data, precision=0.9, delta=0.1)
+    (data / "green").rmdir()
+    with pytest.raises(DataError, match=r"out folder .*nowhere.* is missing"):
+        calibrate(judge, data, precision=0.9, delta=0.1, out=tmp_path / "nowhere")
+    data.rename(tmp_path / "train")
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "train").rename(tmp_path / "whole/train")
+    with pytest.raises(DataError, match="not trained on: give"):
+        calibrate(judge, tmp_path / "whole", precision=0.9, delta=0.1)
+
+
+def test_one_class_against_the_rest(tmp_path: Path, data: Path) -> None:
+    """For a judge of (red, other) the out folders are the pictures of "other"."""
+    judge = write_judge(tmp_path / "judge.onnx", labels=("red", "other"))
+    (data / "blue").rename(tmp_path / "rest")
+    report = calibrate(judge, data, precision=0.9, delta=0.1, out=tmp_path / "rest", prevalence=0.3)
+    assert report.thresholds["other"].coverage > 0.9
+    assert report.thresholds["other"].wrong == 0
+    assert report.thresholds["red"].prevalence == 0.3
+    assert report.thresholds["other"].prevalence == 0.7
+    assert "others like the others" in report.assumption
+    assert any("makes up 0.3 of the pictures" in line for line in report.lines())
+
+
+def test_shares_in_the_field() -> None:
+    assert shares(("red", "blue"), None) is None
+    assert shares(("red", "blue"), 0.2) == {"red": 0.2, "blue": 0.2}
+    assert shares(("other", "red"), 0.25) == {"other": 0.75, "red": 0.25}
+    assert shares(("red", "blue"), {"red": 0.3, "blue": 0.1}) == {"red": 0.3, "blue": 0.1}
+    with pytest.raises(DataError, match=r"missing: blue; not known: green"):
+        shares(("red", "blue"), {"red": 0.3, "green": 0.1})
+
+
+def test_what_cannot_be_promised_is_refused_before_a_picture_is_read(tmp_path: Path) -> None:
+    judge = write_judge(tmp_path / "judge.onnx")
+    for rates in ({"precision": 1.0, "delta": 0.05}, {"precision": 0.9, "delta": 0.05, "prevalence": 0.0}):
+        with pytest.raises(CalibrationError, match="above 0 and below 1"):
+            calibrate(judge, tmp_path / "nowhere", **rates)
+    with pytest.raises(JudgeFileError, match="not changed in place"):
+        calibrate("sheet-music", tmp_path, precision=0.9, delta=0.1)
