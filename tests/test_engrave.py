@@ -120,6 +120,8 @@ def test_boxes_lie_on_ink(samples: list[Sample]) -> None:
         on, off = [], []
         for top_left, top_right, bottom_right, bottom_left in sample.staves:
             space = np.linalg.norm(bottom_left - top_left) / 4
+            if space < 5:  # half a space is then hardly more than the rounding to pixels
+                continue
             share = np.linspace(0.02, 0.98, 60)[:, None]
             top, bottom = top_left + share * (top_right - top_left), bottom_left + share * (bottom_right - bottom_left)
             for line in np.arange(0, 4.1, 0.5):
@@ -128,7 +130,7 @@ def test_boxes_lie_on_ink(samples: list[Sample]) -> None:
                 rows = np.clip(y[None] + np.arange(-reach, reach + 1)[:, None], 0, height - 1)
                 ink = image[rows, np.clip(x, 0, width - 1)].min(0)
                 (on if line % 1 == 0 else off).append(255 - float(np.median(ink)))
-        assert np.mean(on) > 15 + (15 if sample.family == "handdrawn" else np.mean(off)), sample.family
+        assert not on or np.mean(on) > 15 + (15 if sample.family == "handdrawn" else np.mean(off)), sample.family
         reach = 1 + round(0.7 * max(float(np.linalg.norm(q[3] - q[0])) / 4 for q in sample.staves))
         for x, y in np.round(sample.notes).astype(int):
             around = image[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]

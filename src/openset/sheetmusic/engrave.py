@@ -181,20 +181,23 @@ def crop(rng: np.random.Generator, sheet: Sheet, family: str) -> Sample | None:
 
 
 def in_book(rng: np.random.Generator, scores: Sequence[ScoreFile]) -> Sample | None:
-    """One to four pieces of a score set into a page of text."""
-    sheet = real_sheet(rng, scores) if rng.random() < 0.7 else invented_sheet(rng, modern(rng))
-    systems = [] if sheet is None else _systems(sheet.page)
-    if sheet is None or not systems:
-        return None
+    """One to five systems, of one to three scores, set into a page of text (or of little text: a tune book)."""
     long = int(rng.uniform(900, 1400))
-    shape = (
-        (long, int(long * rng.uniform(0.6, 0.85)))
-        if rng.random() < 0.85
-        else (int(long * rng.uniform(0.6, 0.85)), long)
-    )
+    short = int(long * rng.uniform(0.6, 0.85))
+    shape = (long, short) if rng.random() < 0.85 else (short, long)
     margins = int(rng.uniform(0.05, 0.14) * shape[1]), int(rng.uniform(0.05, 0.12) * shape[0])
-    column, pieces = shape[1] - 2 * margins[0], []
-    for i in rng.permutation(len(systems))[: int(rng.integers(1, 5))]:
+    pieces: list[Sample] = []
+    for _ in range(int(rng.choice([1, 1, 2, 3]))):
+        sheet = real_sheet(rng, scores) if rng.random() < 0.75 else invented_sheet(rng, modern(rng))
+        if sheet is not None:
+            pieces += _pieces(rng, sheet, shape[1] - 2 * margins[0], int(rng.integers(1, 4)))
+    return book(rng, pieces, shape, margins) if pieces else None
+
+
+def _pieces(rng: np.random.Generator, sheet: Sheet, column: int, most: int) -> list[Sample]:
+    """Up to `most` systems of the sheet, each at most `column` pixels wide, a staff space 3 pixels or more."""
+    systems, pieces = _systems(sheet.page), []
+    for i in sorted(rng.permutation(len(systems))[:most]):
         window = around(rng, sheet.page, systems[i])
         wide = float(rng.uniform(3.2, 9.0)) * (window[2] - window[0]) / SPACE
         if wide > column:
@@ -204,7 +207,7 @@ def in_book(rng: np.random.Generator, scores: Sequence[ScoreFile]) -> Sample | N
         piece = view(rng, sheet, window, max(wide, tall), "verovio-book")
         if piece is not None and piece.image.shape[1] <= column:
             pieces.append(piece)
-    return book(rng, pieces, shape, margins)
+    return pieces
 
 
 def view(rng: np.random.Generator, sheet: Sheet, window: Window, longest: float, family: str) -> Sample | None:

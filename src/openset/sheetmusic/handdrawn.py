@@ -91,6 +91,7 @@ class _Desk:
     pen: ImageDraw.ImageDraw
     space: float  # pixels of the finished page
     over: int  # drawn at this multiple of the size
+    font: fonts.Font | None  # None: this machine has none, and no words are written
     notes: list[tuple[float, float]] = field(default_factory=list)
     staves: list[Curve] = field(default_factory=list)
 
@@ -130,7 +131,7 @@ class _Desk:
             self.pen.polygon([(float(a) * self.over, float(b) * self.over) for a, b in ring], fill=self.hand.ink)
 
     def text(self, x: float, y: float, words_: str, size: float) -> None:
-        font = fonts.choose(self.rng, "latin", "hand") or fonts.choose(self.rng)
+        font = self.font
         if font is not None:
             spot = (x * self.over, y * self.over)
             self.pen.text(spot, words_, font=fonts.sized(font, size * self.over), fill=self.hand.ink)
@@ -141,7 +142,9 @@ def make(rng: np.random.Generator) -> Sample:
     long, hand = float(rng.uniform(500, 1400)), _hand(rng)
     space = max(3.6, float(np.exp(rng.uniform(np.log(4.5), np.log(15.0)))) * long / 1024)
     over = int(np.clip(2600 / long, 2, 4))
-    layout = rng.choice(["page", "strip", "landscape"], p=[0.6, 0.2, 0.2])
+    layout = rng.choice(["page", "strip", "landscape"], p=[0.55, 0.25, 0.2])
+    if layout == "strip":
+        space *= float(rng.uniform(1.0, 2.2))
     width = long * rng.uniform(0.65, 0.85) if layout == "page" else long
     distance = space * rng.uniform(8, 16)
     height = long if layout == "page" else long * rng.uniform(0.6, 0.8)
@@ -152,7 +155,8 @@ def make(rng: np.random.Generator) -> Sample:
         height = top + distance * (count - 1) + rng.uniform(7, 12) * space
     size = round(width), max(32, round(height))
     image = Image.new("L", (size[0] * over, size[1] * over), 255)
-    desk = _Desk(rng, hand, image, ImageDraw.Draw(image), space, over)
+    font = fonts.choose(rng, "latin", "hand") or fonts.choose(rng)
+    desk = _Desk(rng, hand, image, ImageDraw.Draw(image), space, over, font)
     left, right = rng.uniform(0.02, 0.12, 2) * width
     filled = np.ones(count, bool) if rng.random() < 0.7 else rng.random(count) < 0.7
     filled[int(rng.integers(count))] = True

@@ -69,8 +69,9 @@ def book(
     if rng.random() < 0.7:
         draw.text((side, head // 3), f"{rng.integers(1, 400)}   {phrase(rng, 1, 4)}", font=body, fill=20)
     y, staves, notes = head, [], []
+    densest = int(rng.choice([1, 6, 11, 11]))
     for piece in pieces:
-        lines = int(rng.integers(0, 11))
+        lines = int(rng.integers(0, densest))
         text_block(draw, rng, (side, y, width - side, y + int(lines * size * leading)), body, leading)
         y += int(lines * size * leading + rng.uniform(0.5, 2.5) * size)
         high, wide = piece.image.shape[:2]
@@ -87,7 +88,8 @@ def book(
             )
             draw.text((x, y), caption, font=body, fill=20)
             y += int(1.8 * size)
-    text_block(draw, rng, (side, y, width - side, height - head), body, leading)
+    if densest > 1 or rng.random() < 0.3:
+        text_block(draw, rng, (side, y, width - side, height - head), body, leading)
     if rng.random() < 0.6:
         draw.text(
             (int(width * rng.choice([0.5, 0.85, 0.12])), height - head // 2),
