@@ -8,8 +8,8 @@ and icons apart.
 
 The constants were chosen on scikit-image's photographs against JPEG (quality 15 up), resizing (to 64 pixels up),
 brightness, contrast, saturation and gamma changes and noise (all but 2 of 459 copies found, none linked wrongly), and
-against different photographs, crops, pages of text and of staves (no link) and 5,000 MNIST digits (180 linked, at most 29
-in a group: ones look alike). `benchmarks/near.py` prints the tables.
+against different photographs, crops, pages of text and of staves (no link) and 5,000 MNIST digits (180 linked, at
+most 29 in a group: ones look alike). `benchmarks/near.py` prints the tables.
 
 What is NOT found: mirrored, rotated or inverted copies, many crops of 1 % a side and most larger ones, and gray copies
 of coloured pictures (colour may be the class). Near-blank pictures are linked only when their bytes or pixels
