@@ -50,7 +50,7 @@ def scaled(image: Image.Image, factor: float) -> Image.Image:
 
 ALTERED = {
     "half the size": lambda im: scaled(im, 0.5),
-    "a thumbnail": lambda im: recompressed(scaled(im, 72 / max(im.size)), 60),
+    "a thumbnail": lambda im: recompressed(scaled(im, 96 / max(im.size)), 60),
     "made square": lambda im: im.resize((224, 224)),
     "JPEG of quality 30": lambda im: recompressed(im, 30),
     "a little brighter": lambda im: ImageEnhance.Brightness(im).enhance(1.1),

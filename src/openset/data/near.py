@@ -11,9 +11,9 @@ brightness, contrast, saturation and gamma changes and noise (all but 2 of 459 c
 against different photographs, crops, pages of text and of staves (no link) and 5,000 MNIST digits (180 linked, at
 most 29 in a group: ones look alike). `benchmarks/near.py` prints the tables.
 
-What is NOT found: mirrored, rotated or inverted copies, many crops of 1 % a side and most larger ones, and gray copies
-of coloured pictures (colour may be the class). Near-blank pictures are linked only when their bytes or pixels
-are equal: their hashes are noise.
+What is NOT found: mirrored, rotated or inverted copies, many crops of 1 % a side and most larger ones, some copies
+shrunk to less than 32 pixels on the short side, and gray copies of coloured pictures (colour may be the class).
+Near-blank pictures are linked only when their bytes or pixels are equal: their hashes are noise.
 """
 
 from __future__ import annotations
