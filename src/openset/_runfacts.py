@@ -45,6 +45,13 @@ def check_config(config: Config) -> None:
             raise TrainingError(f"{name}={getattr(config, name)!r} cannot be: it must be {allowed}")
 
 
+def with_length(config: Config, epochs: int | None, patience: int | None, n: int) -> Config:
+    """`config` with the epochs and the patience asked for, or those that suit n training pictures."""
+    if epochs is None:
+        epochs = min(150, max(15, -(-1000 // -(-n // config.batch_size))))
+    return replace(config, epochs=epochs, patience=max(5, epochs // 4) if patience is None else patience)
+
+
 def earlier_run(place: Path, settings: Mapping[str, Any], resume: bool) -> dict[str, Any] | None:
     """`run.json` of the run to go on with, or None for a fresh start. Raises TrainingError where neither is right."""
     if not (place / RUN).exists():

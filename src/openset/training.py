@@ -20,7 +20,7 @@ import torch
 
 from . import _material
 from ._loop import fit
-from ._runfacts import check_config, earlier_run, facts_of, held_out, sized, versions
+from ._runfacts import check_config, earlier_run, facts_of, held_out, sized, versions, with_length
 from ._schedule import Config, Optimiser, Scheme, State, reproducible
 from ._watch import Watch
 from .decide import fit_thresholds
@@ -114,7 +114,7 @@ def train(
     size: int | None = None,
     pretrained: bool = False,
     weights: str | None = None,
-    epochs: int = 30,
+    epochs: int | None = None,
     batch_size: int = 64,
     optimiser: Optimiser = "adamw",
     lr: float | None = None,
@@ -122,7 +122,7 @@ def train(
     out_weight: float = 1.0,
     eps: float = 0.1,
     attack_steps: int = 5,
-    patience: int = 8,
+    patience: int | None = None,
     augment: Augment = "light",
     seed: int = 0,
     output: str | os.PathLike[str] | None = None,
@@ -150,8 +150,9 @@ def train(
     net: "docnet", "lenet", "resnet-small" or a timm name; size: side of its pictures in pixels (default the net's
     own); pretrained, weights: see `openset.nets.build`. optimiser: "adamw" (lr .002, decay .01, warm-up and cosine) or
     "sgd" (the paper's: lr .1, momentum .9, decay 5e-4, a tenth at 50, 75 and 90 %). augment: see `loader.augmented`.
-    Stops when the validation loss is no better for `patience` epochs (for acet counted once eps is whole); the best
-    epoch's weights are the model, the last state is kept too.
+    epochs: default about 1,000 steps, between 15 and 150 epochs. Stops when the validation loss is no better for
+    `patience` epochs (default a quarter of `epochs`, at least 5; for acet counted once eps is whole); the best epoch's
+    weights are the model, the last state is kept too.
 
     output: default runs/<data>-<scheme>. resume: go on with the run there, or start if there is none; the result is
     bit for bit that of a run never stopped, on the same machine. All settings and pictures must be those of the start;
@@ -166,7 +167,7 @@ def train(
     folders = [out] if isinstance(out, str | os.PathLike) else list(out)
     config = Config(
         scheme,
-        epochs,
+        1 if epochs is None else epochs,
         batch_size,
         (0.1 if optimiser == "sgd" else 2e-3) if lr is None else lr,
         optimiser,
@@ -174,14 +175,15 @@ def train(
         out_weight,
         eps,
         attack_steps,
-        patience,
+        1 if patience is None else patience,
         augment,
         seed,
     )
     check_config(config)
     root = os.fspath(data)
     place = Path(output if output is not None else Path("runs") / f"{Path(root).resolve().name}-{scheme}")
-    settings = asdict(config) | {"net": net, "size": size, "pretrained": pretrained, "weights": weights}
+    settings = asdict(config) | {"epochs": epochs, "patience": patience}
+    settings |= {"net": net, "size": size, "pretrained": pretrained, "weights": weights}
     before = earlier_run(place, settings, resume)
     if before is not None and before["finished"]:
         return Run.load(place)
@@ -203,6 +205,7 @@ def train(
         material, notes = _material.decode(
             listing, model.preprocess, memory=memory, workers=max(2, threads), tell=watch.tell
         )
+        config = with_length(config, epochs, patience, len(material.train.targets))
         notes = [*listing.notes, *notes]
         for note in notes:
             watch.say(note)
@@ -233,7 +236,7 @@ def train(
                 place,
                 device=where,
                 save_seconds=save_seconds,
-                on_step=lambda *at: watch.step(epochs, *at),
+                on_step=lambda *at: watch.step(config.epochs, *at),
                 on_epoch=epoch_done,
             )
         except KeyboardInterrupt as stop:

@@ -1,0 +1,199 @@
+"""The nets: the paper's against the authors' own weights, docnet's theorem, weights from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from openset.attack import evaluating
+from openset.data.noise import paper_noise
+from openset.errors import TrainingError
+from openset.nets import Net, build, gray, page_mask
+
+AUTHORS = Path(__file__).parents[2] / "shared" / "authors_checkpoints"
+TIMM = "timm:test_resnet.r160_in1k"
+
+
+def source(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def logits(net: nn.Module, x: Tensor) -> Tensor:
+    with torch.no_grad(), evaluating(net):
+        return net(x)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("lenet", (28, 28)), ("resnet-small", (32, 32)), ("docnet", (64, 48))])
+def test_forward_is_classify_of_features(name: str, shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    net = build(name, 5)
+    x = torch.rand((2, 3, *shape), generator=source())
+    with torch.no_grad(), evaluating(net):
+        features = net.features(x)
+        assert features.dim() == 2
+        torch.testing.assert_close(net.classify(features), net(x))
+    assert net(x).shape == (2, 5)
+    assert (net.name, net.classes) == (name, 5)
+
+
+def test_parameter_counts_are_the_papers() -> None:
+    def count(net: nn.Module) -> int:
+        return sum(p.numel() for p in net.parameters())
+
+    assert count(build("lenet", 10)) == (25 * 32 + 32) + (25 * 32 * 64 + 64) + (7 * 7 * 64 * 1024 + 1024) + 10250
+    groups = [(16, 16), (16, 32), (32, 64)]
+    convs = 27 * 16 + sum(9 * a * b + 5 * 9 * b * b for a, b in groups)
+    norms = sum(2 * (a + b) + 2 * 2 * 2 * b for a, b in groups) + 2 * 64
+    assert count(build("resnet-small", 10)) == convs + norms + 650
+
+
+def test_resnet_small_pads_stride_2_as_tensorflow_does() -> None:
+    conv = build("resnet-small", 2).blocks[3].conv1
+    with torch.no_grad():
+        conv.weight.zero_()
+        conv.weight[0, 0, 1, 1] = 1.0  # the kernel's centre
+    x = torch.arange(36.0).view(1, 1, 6, 6).expand(1, 16, 6, 6)
+    # SAME with even sides and stride 2 pads only right and bottom: the first window is centred on row 1, column 1
+    assert torch.equal(conv(x)[0, 0], torch.tensor([[7.0, 9, 11], [19, 21, 23], [31, 33, 35]]))
+    assert logits(build("resnet-small", 3), torch.rand(1, 3, 33, 31)).shape == (1, 3)
+
+
+def from_tensorflow(net: Net, arrays: dict[str, np.ndarray]) -> None:
+    """The released arrays under our names; every one of ours is set."""
+
+    def conv(ours: str, theirs: str) -> dict[str, np.ndarray]:
+        return {f"{ours}.weight": arrays[f"{theirs}|weights"].transpose(3, 2, 0, 1)}
+
+    def norm(ours: str, theirs: str) -> dict[str, np.ndarray]:
+        pairs = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+        return {f"{ours}.{a}": arrays[f"{theirs}|batch_normalization|{b}"] for a, b in pairs.items()}
+
+    state = conv("conv", "block_init|conv") | norm("bn", "unit_last")
+    for i in range(9):
+        group, block = divmod(i, 3)
+        name = f"block_{group + 1}_{block}"
+        state |= norm(f"blocks.{i}.bn1", f"{name}|{'shared' if block == 0 else 'residual_only'}_activation")
+        state |= conv(f"blocks.{i}.conv1", f"{name}|sub1|conv1") | norm(f"blocks.{i}.bn2", f"{name}|sub2")
+        state |= conv(f"blocks.{i}.conv2", f"{name}|sub2|conv2")
+    state |= {"head.weight": arrays["logit|fc|weights"].T, "head.bias": arrays["logit|fc|biases"]}
+    counters = {k: v for k, v in net.state_dict().items() if k.endswith("num_batches_tracked")}
+    net.load_state_dict({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in state.items()} | counters)
+
+
+@pytest.mark.skipif(not AUTHORS.is_dir(), reason="the authors' released nets are not beside this repository")
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [("cifar10_plain", 0.70, 0.90), ("cifar10_ceda", 0.1, 0.11), ("cifar100_acet", 0.01, 0.02)]
+)
+def test_the_authors_weights_in_our_net_give_the_papers_confidence_on_noise(name: str, low: float, high: float) -> None:
+    arrays = dict(np.load(AUTHORS / f"{name}.npz"))
+    net = build("resnet-small", len(arrays["logit|fc|biases"]))
+    from_tensorflow(net, arrays)
+    uniform = torch.rand((128, 3, 32, 32), generator=source())  # measured on CIFAR's pixels: plain .799, CEDA .1007
+    g = source(1)
+    noise = torch.cat([paper_noise(part, g) for part in uniform.split(8)])  # 16 draws of the blur
+    assert low < logits(net, noise).softmax(1).amax(1).mean().item() < high
+
+
+def page(h: int = 40, w: int = 56) -> Tensor:
+    x = torch.ones(2, 3, 96, 96)
+    x[:, :, :h, :w] = torch.rand((2, 3, h, w), generator=source(2))
+    return x
+
+
+def test_docnet_does_not_see_white_padding_at_the_right_and_bottom() -> None:
+    torch.manual_seed(0)
+    net = build("docnet", 3)
+    with torch.no_grad():  # biases and statistics that would show through a blank border
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.bias.fill_(0.7)
+                module.running_mean.fill_(-0.4)
+    x = page()
+    expected = logits(net, x[:, :, :48, :64])
+    for h, w in ((96, 96), (48, 96), (80, 64)):
+        torch.testing.assert_close(logits(net, x[:, :, :h, :w]), expected, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(logits(net, page(24, 56)), expected, atol=1e-3)  # it does see the page
+
+
+def test_docnet_on_blank_pages_of_every_size_is_one_finite_answer() -> None:
+    net = build("docnet", 3)
+    answers = [logits(net, torch.ones(1, 3, h, w)) for h, w in ((16, 16), (96, 64), (256, 256))]
+    assert torch.isfinite(torch.cat(answers)).all()
+    for answer in answers[1:]:
+        torch.testing.assert_close(answer, answers[0])
+
+
+def test_page_mask_is_the_rectangle_of_what_is_not_white() -> None:
+    ink = torch.zeros(1, 1, 6, 5)
+    ink[0, 0, 3, 1] = ink[0, 0, 1, 2] = 1 / 255
+    expected = torch.zeros(1, 1, 6, 5)
+    expected[0, 0, :4, :3] = 1
+    assert torch.equal(page_mask(ink), expected)
+    assert page_mask(1 - gray(torch.ones(1, 3, 9, 9))).sum() == 1
+
+
+def test_a_timm_net_normalises_inside() -> None:
+    torch.manual_seed(0)
+    net = build(TIMM, 4)
+    x = torch.rand((2, 3, 96, 96), generator=source())
+    cfg = net.body.pretrained_cfg
+    mean, std = (torch.tensor(cfg[k]).view(1, 3, 1, 1) for k in ("mean", "std"))
+    with torch.no_grad(), evaluating(net):
+        torch.testing.assert_close(net(x), net.body((x - mean) / std), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(net.classify(net.features(x)), net(x))
+    assert net.preprocess.size == cfg["input_size"][-1]
+    assert build(TIMM.removeprefix("timm:"), 4).name == net.name
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "pt"])
+@pytest.mark.parametrize("name", ["docnet", TIMM])
+def test_weights_of_another_class_count_load_all_but_the_classifier(tmp_path: Path, kind: str, name: str) -> None:
+    torch.manual_seed(0)
+    old = build(name, 7)
+    inner = old.body if name == TIMM else old  # a file of timm's names, as users have it
+    file = tmp_path / f"w.{kind}"
+    if kind == "pt":
+        torch.save(inner.state_dict(), file)
+    else:
+        save_file(inner.state_dict(), file)
+    same = build(name, 7, weights=str(file))
+    assert all(torch.equal(a, b) for a, b in zip(same.parameters(), old.parameters(), strict=True))
+    with pytest.warns(UserWarning, match="starts at random"):
+        new = build(name, 3, weights=str(file))
+    differing = [a.shape != b.shape for a, b in zip(new.parameters(), old.parameters(), strict=True)]
+    assert sum(differing) == 2  # weight and bias of the classifier
+    assert all(torch.equal(a, b) for a, b in zip(new.parameters(), old.parameters(), strict=True) if a.shape == b.shape)
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Path.touch, (Path("harm"),)  # type: ignore[return-value]
+
+
+def test_a_file_that_would_run_code_is_refused_and_runs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"weight": Harmful()}, "bad.pt")
+    with pytest.raises(TrainingError, match="safetensors"):
+        build("docnet", 2, weights="bad.pt")
+    assert not Path("harm").exists()
+
+
+def test_errors_say_what_to_do(tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
+    cases = [
+        (lambda: build("resnet19x", 2), "no net called 'resnet19x'"),
+        (lambda: build("lenet", 1), "at least 2 classes, got 1"),
+        (lambda: build("lenet", 2, pretrained=True), "no pretrained weights for 'lenet'"),
+        (lambda: build("docnet", 2, weights=str(tmp_path / "none.pt")), "no weights file at"),
+        (lambda: build("docnet", 2, weights=str(tmp_path / "x.safetensors")), "not those of 'docnet'"),
+    ]
+    for call, text in cases:
+        with pytest.raises(TrainingError, match=text):
+            call()
