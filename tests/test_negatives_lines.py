@@ -81,7 +81,7 @@ def test_without_a_network_the_packaged_photographs_are_left(tmp_path: Path, mon
     folder = assets.fetch(tmp_path / "cache", said.append)
     assert sum("goes on without" in line for line in said) >= len(assets.PACKAGES) - 10
     families = pictures.families(folder)
-    assert {"photo", "collage", "captioned", "photo_cover", "engraving", "outline"} == set(families)
+    assert {"photo", "collage", "captioned", "photo_cover", "line_engraving", "outline"} == set(families)
     for draw in families.values():
         picture = draw(np.random.default_rng(3))
         assert picture.dtype == np.uint8

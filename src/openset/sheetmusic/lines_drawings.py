@@ -201,7 +201,7 @@ def feynman(rng: np.random.Generator) -> Picture:
     return page.done()
 
 
-def tree(rng: np.random.Generator) -> Picture:
+def phylogeny(rng: np.random.Generator) -> Picture:
     """Phylogenetic trees and dendrograms: square brackets within brackets, names at the tips."""
     page = _sheet(rng)
     leaves = int(rng.integers(8, 60))
@@ -372,5 +372,5 @@ def number_notation(rng: np.random.Generator) -> Picture:
     return page.done()
 
 
-FAMILIES = {f.__name__: f for f in (comics, circuit, knitting, dance, feynman, tree, contours, stars, bus_map)}
+FAMILIES = {f.__name__: f for f in (comics, circuit, knitting, dance, feynman, phylogeny, contours, stars, bus_map)}
 FAMILIES |= {f.__name__: f for f in (floor_plan, chess, number_notation)}

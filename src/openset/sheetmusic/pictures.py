@@ -147,7 +147,7 @@ def photo_cover(rng: np.random.Generator, files: Files) -> Picture:
     return page.done()
 
 
-def engraving(rng: np.random.Generator, files: Files) -> Picture:
+def line_engraving(rng: np.random.Generator, files: Files) -> Picture:
     """A photograph as a line engraving: parallel lines that swell in the dark (banknotes, old books)."""
     width, height = page_size(rng)
     tone = np.asarray(_crop(rng, _open(rng, files, "L"), (width, height)), np.float32) / 255
@@ -233,7 +233,7 @@ def families(assets_dir: Path, *, held_out: bool = False) -> dict[str, Family]:
     files = {kind: _side(all_of, held_out) for kind, all_of in found(assets_dir).items()}
     photos = _even(files["photo"]) + _side(packaged(), held_out)
     out: dict[str, Family] = {}
-    for family in (photo, collage, captioned, photo_cover, engraving, outline):
+    for family in (photo, collage, captioned, photo_cover, line_engraving, outline):
         if photos:
             out[family.__name__] = partial(family, files=photos)
     if files["stamp"]:
