@@ -79,7 +79,15 @@ def train_backbones(cache: Path, plan: Plan, say: Say) -> Backbone:
     warm = cache / "plain" / "backbone.safetensors"
     attack = NoiseAttack(plan.eps, seed=plan.seed)
     return fit_backbone(
-        corpus, classes, cache / "acet", steps=plan.acet_steps, seed=plan.seed + 1, lr=plan.acet_lr, start=warm, attack=attack, say=say
+        corpus,
+        classes,
+        cache / "acet",
+        steps=plan.acet_steps,
+        seed=plan.seed + 1,
+        lr=plan.acet_lr,
+        start=warm,
+        attack=attack,
+        say=say,
     )
 
 

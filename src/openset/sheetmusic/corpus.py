@@ -6,12 +6,15 @@ or not at all, so a build that was killed goes on where it stopped; every sample
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from ..errors import DataError
@@ -85,11 +88,22 @@ class Corpus:
         return Corpus(family, np.concatenate(sheet), images, notes, staves)
 
 
+def _sample(make: Maker, key: list[int]) -> Sample:
+    """One sample; a draw that fails is said and drawn again from the next seed, five times at most."""
+    for attempt in range(5):
+        try:
+            return make(np.random.default_rng([*key, attempt] if attempt else key))
+        except Exception as error:
+            print(f"picture {key} attempt {attempt} failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            last = error
+    raise last
+
+
 def _fill(stem: str, seed: int, shard: int, count: int, load: Callable[[], Maker]) -> int:
     """One worker's job: make a shard. `load` is called in the worker, so that scores and fonts are read there."""
+    cv2.setNumThreads(1)
     make = load()
-    samples = [make(np.random.default_rng([seed, shard, i])) for i in range(count)]
-    write_shard(Path(stem), samples)
+    write_shard(Path(stem), [_sample(make, [seed, shard, i]) for i in range(count)])
     return count
 
 
@@ -111,8 +125,12 @@ def build(
     progress(done, count)
     if not open_jobs:
         return
-    with ProcessPoolExecutor(workers, max_tasks_per_child=8) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         futures = [pool.submit(_fill, str(folder / f"{k:05d}"), seed, k, n, load) for k, n in open_jobs]
-        for future in as_completed(futures):
-            done += future.result()
-            progress(done, count)
+        try:
+            for future in as_completed(futures):
+                done += future.result()
+                progress(done, count)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -1,0 +1,29 @@
+"""`python -m openset.sheetmusic`: rebuild the shipped judge; resumable, about two and a half hours on two cores."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .build import SHIPPED, Plan, build_judge
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m openset.sheetmusic", description=__doc__.split("\n")[0] if __doc__ else ""
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=Path("runs/sheet-music"), help="data, weights and results go here"
+    )
+    parser.add_argument("--target", type=Path, default=SHIPPED, help="the judge file to write")
+    parser.add_argument("--workers", type=int, default=2, help="processes that make pictures")
+    parser.add_argument("--tiny", action="store_true", help="a few pictures and steps: to see that every stage runs")
+    args = parser.parse_args()
+    tiny = Plan(train=120, test=60, unseen=30, pages=60, steps=6, acet_steps=4, precision=0.5)
+    build_judge(
+        args.cache, tiny if args.tiny else Plan(), lambda line: print(line, flush=True), args.workers, args.target
+    )
+
+
+if __name__ == "__main__":
+    main()
