@@ -18,6 +18,7 @@ from openset import images, nets
 from openset.errors import JudgeFileError, TrainingError
 from openset.export import TOLERANCE, Graph, check_parity, export, parity_pixels
 from openset.judge import OUTPUTS, Judge, open_judge
+from openset.sheetmusic.net import SheetNet
 from openset.types import JudgeInfo, Preprocess
 
 LABELS = ("a", "b", "c")
@@ -115,10 +116,15 @@ def test_every_net_agrees_with_torch_after_some_training(name: str, tmp_path: Pa
     assert difference(Graph(net).eval(), judge, pixels) < TOLERANCE  # a batch of another size than any checked
 
 
-def test_the_net_for_pages_takes_every_shape_that_preprocessing_makes(tmp_path: Path) -> None:
-    net = trained(nets.build("docnet", 3), Preprocess(mode="fit", size=64, multiple=16))
-    pre = Preprocess(mode="fit", size=70, multiple=16)
-    export(net, tmp_path / "j.onnx", info(pre))
+@pytest.mark.parametrize("name", ["docnet", "sheet-music"])
+def test_a_net_for_pages_takes_every_shape_that_preprocessing_makes(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = SheetNet().eval() if name == "sheet-music" else nets.build(name, 3)
+    pre = Preprocess(mode="fit", size=70, multiple=net.preprocess.multiple)
+    labels = ("sheet", "other") if name == "sheet-music" else LABELS
+    if name == "docnet":
+        trained(net, pre)
+    export(net, tmp_path / "j.onnx", info(pre, labels))
     judge = open_judge(tmp_path / "j.onnx", threads=1)
     rng = np.random.default_rng(0)
     for height, width in [(1, 50), (50, 1), (30, 30), (90, 20), (200, 170)]:

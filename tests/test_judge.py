@@ -158,6 +158,8 @@ def test_outputs_refuse_other_pixels_and_name_what_they_got(judge: Judge, pixels
         (np.zeros((2, 8, 8, 3), np.uint8), r"uint8 \[2, 8, 8, 3\]"),
         ([[1, 2]], "given as list"),
         ([None], "given as NoneType"),
+        (None, "given as NoneType"),
+        (iter(["a.png"]), "given as list_iterator"),
     ],
 )
 def test_what_is_no_picture_is_named(judge: Judge, x: Any, said: str) -> None:

@@ -83,11 +83,11 @@ class Judge:
     def __call__(self, x: Source | Sequence[Source], *, threshold: float | None = None) -> Decision | list[Decision]:
         """Decide on one picture, or on a list of them in one go.
 
-        x: a path, a file's bytes, an array uint8 [H, W, 3] (RGB), or a list of these. A file that cannot be read
+        x: a path, a file's bytes, an array uint8 [H, W, 3] (RGB), or a list or tuple of these. A file that cannot be read
         gives a Decision with outcome "error". threshold: used for every label instead of the judge's own.
         Raises ImageError for an array of another type or shape, ValueError for a threshold outside [0, 1].
         """
-        one = isinstance(x, str | bytes | os.PathLike | np.ndarray)
+        one = not isinstance(x, list | tuple)
         many: Sequence[Source] = [x] if one else x  # type: ignore[assignment,list-item]
         for source in many:
             _check_source(source)
@@ -244,6 +244,8 @@ def _session(model: bytes, info: JudgeInfo, name: str, threads: int) -> Any:
     # a pattern is kept for every input shape ever seen: with pictures of all shapes that would grow for ever
     options.enable_mem_pattern = info.preprocess.mode != "fit"
     options.add_session_config_entry("session.load_model_format", "ONNX")
+    # waiting threads would burn a sixth more CPU, which the reading threads need
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class of their own
