@@ -23,6 +23,9 @@ class ImageError(OpensetError):
         self.path, self.reason, self.remedy = path, reason, remedy
         super().__init__(f"{path!r}: {reason}. {remedy}")
 
+    def __reduce__(self) -> tuple[type[ImageError], tuple[str, str, str]]:
+        return type(self), (self.path, self.reason, self.remedy)  # so that it can cross to another process
+
 
 class DataError(OpensetError):
     """A folder of pictures, or a split of one, cannot be used as asked."""
