@@ -1,0 +1,45 @@
+"""`openset export`: a finished run becomes one judge file."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated
+
+import typer
+
+from .guard import guarded, needs, say, shares
+
+
+@guarded
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The folder that `openset train` wrote.")],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The judge file.")] = "judge.onnx",
+    precision: Annotated[float, typer.Option(help="Of the pictures accepted, at least this share is right ...")] = 0.95,
+    delta: Annotated[float, typer.Option(help="... but for a chance of this.")] = 0.05,
+    prevalence: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL=P", help="A label's share in the field; for each label.")
+    ] = None,
+) -> None:
+    """Write a run's net as one judge file, checked against torch, with thresholds from the run's test pictures.
+
+    \b
+    Exit code: 0 written, 1 it could not be done, 2 the command line is wrong, 130 stopped with Ctrl-C
+    """
+    needs("Exporting", ["torch", "safetensors", "onnx", "onnxscript"], "train")
+    from ..calibrate import shares as by_label
+    from ..training import Run
+
+    trained = Run.load(run)
+    field = by_label(trained.labels, shares(prevalence or ()))
+    judge = trained.export(output, precision=precision, delta=delta, prevalence=field)
+    for label in judge.labels:
+        if label in judge.info.thresholds:
+            t = judge.info.thresholds[label]
+            say(f"{label}: accepted from {t.value:.4g} on; right in at least {t.precision:.4g} with 1 - {t.delta:.4g}")
+        else:
+            why = judge.info.facts.get("no_threshold", {}).get(label, "")
+            say(f"{label}: no threshold yet, so always unknown. {why}")
+    if judge.info.thresholds:
+        assumption = next(iter(judge.info.thresholds.values())).assumption
+        say(f"This holds if {assumption}.")
+    say(f"Written to {output!r}. Next:  openset predict {shlex.quote(output)} PICTURES")

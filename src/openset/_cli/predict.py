@@ -1,0 +1,200 @@
+"""`openset predict`: pictures in, a table or JSON lines or CSV out, as they are judged."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .guard import FAILED, PARTLY, complain, console, guarded, on_terminal, printable, remark, share
+
+if TYPE_CHECKING:
+    from ..types import Decision
+
+ROWS = 500  # of one table; then a new one begins, so that memory stays bounded
+MANY = 25  # files, from which on a bar is drawn
+AHEAD = 10_000  # files listed before judging, to know how long it takes
+COLOURS = {"accepted": "green", "unknown": "yellow", "error": "red"}
+Show = Callable[[Iterable["Decision"]], Iterator["Decision"]]
+
+
+@guarded
+def predict(
+    judge: Annotated[str, typer.Argument(metavar="JUDGE", help="A judge file, or a shipped judge: sheet-music.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILES", help="Pictures, folders of them, or - for a list on stdin.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a header, UTF-8.")] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(callback=share, metavar="T", help="Accept from this confidence on, 0 to 1; voids the guarantee."),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="For the judge; default: all cores.")] = None,
+    null: Annotated[bool, typer.Option("--null", "-0", help="The list on stdin is separated by NUL.")] = False,
+) -> int:
+    """Judge pictures: accepted with a label, or unknown.
+
+    Folders are walked; a PDF counts once a page. A file that cannot be read is reported and never stops the rest.
+
+    \b
+    Exit code: 0  every picture was judged (unknown is an answer)
+               1  no picture could be judged, or there was none
+               2  the command line is wrong
+               3  some pictures were judged, others could not be read
+             130  stopped with Ctrl-C
+    """
+    if as_json and as_csv:
+        raise typer.BadParameter("give --json or --csv, not both.")
+    from ..judge import open_judge
+
+    _check_order(judge)
+    opened = open_judge(judge, threads=threads)
+    show = _json_lines if as_json else _csv_lines(opened.labels) if as_csv else _tables
+    paths = _paths(files, b"\0" if null else b"\n")
+    seen: Counter[str] = Counter()
+    # lines on the same terminal as the bar would break it
+    bar = on_terminal() and not ((as_json or as_csv) and sys.stdout.isatty())
+    with _progress(paths, "-" in files, shown=bar) as (listed, step):
+        for decision in show(opened.stream(listed, threshold=threshold)):
+            seen[decision.outcome] += 1
+            step(seen)
+    judged = seen["accepted"] + seen["unknown"]
+    if not judged and seen["error"]:
+        complain(f"none of the {seen['error']} files could be judged.")
+    elif not judged:
+        complain("there was nothing to judge.")
+    elif not (as_json or as_csv) and seen.total() > 1:
+        print(", ".join(f"{seen[what]} {what}" for what in COLOURS if seen[what]))
+    return FAILED if not judged else PARTLY if seen["error"] else 0
+
+
+def _check_order(judge: str) -> None:
+    """A newcomer's slip: the pictures first."""
+    from ..images import SUFFIXES
+    from ..judge import SHIPPED
+
+    is_picture = os.path.isdir(judge) or os.path.splitext(judge)[1].lower() in SUFFIXES
+    if is_picture and judge not in SHIPPED:
+        raise typer.BadParameter(
+            f"the judge comes first, and {printable(judge)!r} is no judge file. Give a judge file (*.onnx) or a "
+            f"shipped name ({', '.join(SHIPPED)}), then the pictures."
+        )
+
+
+def _paths(files: Iterable[str], separator: bytes) -> Iterator[str]:
+    """The pictures meant, one by one; a folder without any is told of."""
+    from ..images import SUFFIXES, find
+
+    for name in files:
+        for given in _names(separator) if name == "-" else [name]:
+            any_found = False
+            for path in find([given]):
+                any_found = True
+                yield path
+            if not any_found:
+                remark(f"no pictures found in {given!r}. Looked for names ending in {' '.join(sorted(SUFFIXES))}")
+
+
+def _names(separator: bytes) -> Iterator[str]:
+    """Names from standard input, as they come, of any bytes."""
+    waiting = b""
+    while block := os.read(sys.stdin.fileno(), 1 << 16):
+        *whole, waiting = (waiting + block).split(separator)
+        yield from (os.fsdecode(name) for name in whole if name)
+    if waiting:
+        yield os.fsdecode(waiting)
+
+
+def _progress(paths: Iterator[str], endless: bool, *, shown: bool) -> Any:
+    """A context that gives (paths, a function to call with the counts so far), with a bar where one is wanted."""
+    first = list(itertools.islice(paths, AHEAD)) if shown and not endless else []
+    if not shown or (not endless and len(first) < MANY):
+        return nullcontext((itertools.chain(first, paths), lambda _: None))
+    from .bars import counting
+
+    return counting(itertools.chain(first, paths), len(first) if len(first) < AHEAD and not endless else None)
+
+
+def _json_lines(decisions: Iterable[Decision]) -> Iterator[Decision]:
+    for decision in decisions:
+        print(json.dumps(record(decision), allow_nan=False), flush=True)
+        yield decision
+
+
+def record(d: Decision) -> dict[str, Any]:
+    """What `--json` says of one picture."""
+    return {
+        "path": d.path,
+        "label": d.label,
+        "decision": d.outcome,
+        "confidence": d.confidence,
+        "probabilities": dict(d.probabilities),
+        "threshold": d.threshold,
+        "error": d.error,
+        "why": d.why,
+        "score": d.score,
+    }
+
+
+def _csv_lines(labels: Iterable[str]) -> Show:
+    """UTF-8 whatever the terminal's encoding is; a name that is not UTF-8 is written as the bytes that it is."""
+    names = list(labels)
+
+    def write(row: list[Any]) -> None:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\n").writerow(row)
+        sys.stdout.buffer.write(line.getvalue().encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.flush()
+
+    def show(decisions: Iterable[Decision]) -> Iterator[Decision]:
+        fixed = ["path", "decision", "label", "confidence", "threshold", "score", "why", "error"]
+        write(fixed + [f"p({name})" for name in names])
+        for d in decisions:
+            numbers = [d.probabilities.get(name) for name in names]
+            write([d.path, d.outcome, d.label, d.confidence, d.threshold, d.score, d.why, d.error, *numbers])
+            yield d
+
+    return show
+
+
+def _tables(decisions: Iterable[Decision]) -> Iterator[Decision]:
+    """Tables of at most ROWS rows."""
+    out = console()
+    waiting: list[Decision] = []
+    try:
+        for decision in decisions:
+            waiting.append(decision)
+            if len(waiting) == ROWS:
+                out.print(_table(waiting))
+                waiting = []
+            yield decision
+    finally:  # Ctrl-C too: what was judged is shown
+        if waiting:
+            out.print(_table(waiting))
+
+
+def _table(decisions: Iterable[Decision]) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("picture", "decision", "label"):
+        table.add_column(name, overflow="fold")
+    table.add_column("confidence", justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for d in decisions:
+        sure = "" if d.confidence is None else f"{d.confidence:.3f}"
+        cells = [printable(d.path), d.outcome, printable(d.label or ""), sure, printable(d.error or d.why)]
+        table.add_row(*(Text(c, style=COLOURS[d.outcome] if c == d.outcome else "") for c in cells))
+    return table
