@@ -41,12 +41,12 @@ class Plan:
     """How much of everything. The numbers of docs/sheet-music.md were measured with these."""
 
     seed: int = 11
-    train: int = 12_000
-    test: int = 2_400
-    unseen: int = 2_400
+    train: int = 10_000
+    test: int = 1_600
+    unseen: int = 1_600
     pages: int = 6_000
-    steps: int = 7_000
-    acet_steps: int = 1_500
+    steps: int = 5_000
+    acet_steps: int = 1_200
     acet_lr: float = 6e-4
     eps: float = 0.3
     precision: float = 0.99

@@ -24,7 +24,7 @@ Draw = Callable[[np.random.Generator], np.ndarray]
 ORDINARY = frozenset(
     "prose_page columns_page title_page poem play dictionary contents newspaper letter typewritten library_card "
     "big_words handwriting signatures mathematics chord_sheet receipt invoice web_page code terminal chat slide poster "
-    "logo worn_leaf photo photo_cover collage captioned clipart outline screen pdf_pages".split()
+    "hymn article open_book heap overview logo worn_leaf photo photo_cover collage captioned clipart outline screen pdf_pages".split()
 )
 UNSEEN = frozenset(lines.UNSEEN_LINES) | frozenset(
     "sudoku crossword calendar cheque technical uml town_plan tracks box_plot heat_map bar_codes".split()
