@@ -127,7 +127,8 @@ def curve(rng: np.random.Generator, n: int) -> np.ndarray:
     )[kind]
     span = np.ptp(series) or 1.0
     low = float(rng.uniform(0.02, 0.4))
-    return low + (series - series.min()) / span * float(rng.uniform(0.3, 0.98 - low))
+    scaled: np.ndarray = low + (series - series.min()) / span * float(rng.uniform(0.3, 0.98 - low))
+    return scaled
 
 
 def marker(rng: np.random.Generator, s: Sheet, x: float, y: float, r: float, shape: int, ink: str) -> None:

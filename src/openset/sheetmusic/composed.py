@@ -51,7 +51,8 @@ def open_book(rng: np.random.Generator) -> Picture:
     dark = float(rng.uniform(0.1, 0.6))
     x = np.abs(np.arange(s.w) - s.w / 2) / s.w
     fold = 1 - dark * np.exp(-x * float(rng.uniform(15, 60)))
-    return (np.array(book) * fold[None, :, None]).astype(np.uint8)
+    shaded: Picture = (np.array(book) * fold[None, :, None]).astype(np.uint8)
+    return shaded
 
 
 def article(rng: np.random.Generator) -> Picture:

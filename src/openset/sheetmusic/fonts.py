@@ -47,10 +47,11 @@ _SYMBOLS = tuple(_SYMBOL_NAMES.split())
 _HAND_NAMES = """
 hand breip femke rufscript ecolier dancing kristi script kouzan soseki purisa comic chilanka karumbi johnsmith
 kalapi aoyagi kaushan marck yusei klee leckerli staypuft humor levien joscelyn seto yoz kiloji pecita
-italic-hand isabella summersby domestic
+italic-hand isabella summersby delphine domestic
 """
 _BLACK_NAMES = """
 fraktur blackletter gotico unifraktur blankenburg cloister schwabach missaali
+hamlet jessen parix ptolemy soufflet schoeffer rusch zainer
 """
 _MONO_NAMES = """
 mono courier typewriter consol hack firacode d2coding typist ocr gnutype 3270 spleen cursor tlwgtypo d2coding terminus

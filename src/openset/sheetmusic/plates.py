@@ -18,7 +18,8 @@ def relief(rng: np.random.Generator, s: Sheet, rough: int) -> np.ndarray:
         n = rough * 2**octave
         coarse = Image.fromarray(rng.random((n, n), dtype=np.float32))
         height += np.asarray(coarse.resize((s.w, s.h), Image.Resampling.BICUBIC)) / 2.2**octave
-    return (height - height.min()) / np.ptp(height)
+    scaled: np.ndarray = (height - height.min()) / np.ptp(height)
+    return scaled
 
 
 def contour_map(rng: np.random.Generator) -> Picture:

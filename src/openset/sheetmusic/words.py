@@ -92,14 +92,15 @@ def probe(script: str) -> str:
     """Letters that tell whether a font covers the script."""
     letters = SCRIPTS[script][0]
     if script == "latin":
-        return letters + letters.upper() + "0123456789"
+        return letters + letters.upper()
     return letters[:: max(1, len(letters) // 8)][:8]
 
 
 @cache
 def _weights(count: int, power: float) -> np.ndarray:
     weights = 1.0 / np.arange(1, count + 1) ** power
-    return weights / weights.sum()
+    shares: np.ndarray = weights / weights.sum()
+    return shares
 
 
 def _latin(rng: np.random.Generator, count: int, accent: bool) -> list[str]:
