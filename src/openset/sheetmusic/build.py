@@ -41,7 +41,7 @@ class Plan:
     """How much of everything. The numbers of docs/sheet-music.md were measured with these."""
 
     seed: int = 11
-    train: int = 10_000
+    train: int = 10_800
     test: int = 1_600
     unseen: int = 1_600
     pages: int = 6_000
