@@ -1,0 +1,257 @@
+"""The sheet-music judge's own parts: boxes that move with the picture, shards, cell targets, pooling, ACET's ball."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from openset.errors import DataError
+from openset.sheetmusic.acet import NoiseAttack, noise_like
+from openset.sheetmusic.corpus import Corpus, build, write_shard
+from openset.sheetmusic.crops import IGNORE, cell_targets, cut, draw, staff_space
+from openset.sheetmusic.degrade import KINDS, SIDE, degrade
+from openset.sheetmusic.fit import cell_loss, fit_backbone
+from openset.sheetmusic.net import FEATURES, LABELS, OTHER, OUT, SHEET, Backbone, Pooling, SheetNet, ink, pooled
+from openset.sheetmusic.pool import Pages, balance, fit_pooling, pixels_of
+from openset.sheetmusic.sample import Sample
+
+
+def score(h: int = 900, w: int = 700, space: float = 8.0) -> Sample:
+    """White paper, three staves with round notes of a staff space's size, and their boxes."""
+    page = np.full((h, w), 255, np.uint8)
+    staves, notes = [], []
+    for top in (150.0, 400.0, 650.0):
+        for k in range(5):
+            cv2.line(page, (60, round(top + k * space)), (w - 60, round(top + k * space)), 0, 1)
+        bottom = top + 4 * space
+        staves.append([[60, top], [w - 60, top], [w - 60, bottom], [60, bottom]])
+        for x in range(120, w - 100, 60):
+            notes.append([x, top + 2 * space])
+            cv2.circle(page, (x, round(top + 2 * space)), round(space * 0.7), 0, -1)
+    return Sample(page, "drawn", True, np.array(notes, np.float32), np.array(staves, np.float32))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(6))
+def test_notes_move_with_the_picture(kind: str, seed: int) -> None:
+    moved = degrade(score(), np.random.default_rng(seed), kind=kind)
+    assert max(moved.image.shape) == SIDE
+    assert moved.image.dtype == np.uint8
+    assert len(moved.notes) > 0
+    # a note's centre is ink: darker (lighter when inverted) than the paper beside the staff, for nearly all notes
+    image = cv2.GaussianBlur(moved.image, (0, 0), 1.0).astype(float)
+    space = staff_space(moved)
+    paper = cv2.blur(moved.image.astype(np.float32), (int(8 * space), int(8 * space)))
+    rows, columns = moved.notes[:, 1].astype(int), moved.notes[:, 0].astype(int)
+    differs = (image - paper)[rows, columns] * (-1 if kind == "inverted" else 1)
+    assert (differs < 0).mean() > 0.9
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_degrading_is_repeatable_and_keeps_other_pictures_other(kind: str) -> None:
+    page = np.random.default_rng(3).integers(0, 256, (500, 800, 3)).astype(np.uint8)
+    first, second = (degrade(Sample(page, "noise", False), np.random.default_rng(1), kind=kind) for _ in range(2))
+    assert np.array_equal(first.image, second.image)
+    assert not first.sheet
+    assert len(first.notes) == len(first.staves) == 0
+
+
+def test_a_score_without_a_note_in_the_frame_is_no_score() -> None:
+    bare = Sample(score().image, "drawn", True)
+    assert not degrade(bare, np.random.default_rng(0), kind="clean").sheet
+
+
+def test_shards_come_back_as_written(tmp_path: Path) -> None:
+    samples = [score(900 + k, 700 + k) for k in range(3)] + [Sample(np.zeros((5, 7), np.uint8), "flat", False)]
+    write_shard(tmp_path / "00000", samples)
+    corpus = Corpus.open(tmp_path)
+    assert corpus.family == ["drawn", "drawn", "drawn", "flat"]
+    for kept, sample in zip(corpus, samples, strict=True):
+        assert np.array_equal(kept.image, sample.image)
+        assert np.array_equal(kept.notes, sample.notes)
+        assert np.array_equal(kept.staves, sample.staves)
+    with pytest.raises(DataError, match="no finished shard"):
+        Corpus.open(tmp_path / "nothing")
+
+
+def make_noise(rng: np.random.Generator) -> Sample:
+    return Sample(rng.integers(0, 256, (64, 64)).astype(np.uint8), "noise", False)
+
+
+def load_noise() -> object:
+    return make_noise
+
+
+def test_a_build_goes_on_where_it_stopped_and_gives_the_same(tmp_path: Path) -> None:
+    def quiet(done: int, total: int) -> None:
+        assert done <= total
+
+    for name in ("whole", "stopped"):
+        build(tmp_path / name, 5, 7, load_noise, workers=1, progress=quiet, shard=2)
+    (tmp_path / "stopped" / "00001.npz").unlink()
+    build(tmp_path / "stopped", 5, 7, load_noise, workers=1, progress=quiet, shard=2)
+    pictures = [[s.image for s in Corpus.open(tmp_path / name)] for name in ("whole", "stopped")]
+    assert len(pictures[0]) == 5
+    assert all(np.array_equal(a, b) for a, b in zip(*pictures, strict=True))
+
+
+def test_cells_on_a_staff_near_notes_are_sheet_music() -> None:
+    page = score()
+    cells = cell_targets(page, (0.0, 0.0), 1.0, 640, OUT)
+    middle = int((150 + 16) // 16)
+    assert (cells[middle, 7:30] == SHEET).all()
+    assert (cells[0, :] == OTHER).all()  # the margin above the first staff
+    assert cells[middle - 3, 10] == IGNORE  # beside the staff: doubtful
+    too_small = cell_targets(page, (0.0, 0.0), 0.25, 160, OUT)
+    assert SHEET not in too_small  # a staff space of two pixels cannot be read
+    other = cell_targets(Sample(page.image, "x", False), (0.0, 0.0), 1.0, 640, OUT)
+    assert (other == OUT).all()
+
+
+@pytest.mark.parametrize("turn", [0, 90, 37])
+def test_cells_follow_a_turned_staff(turn: int) -> None:
+    page = score(700, 700)
+    matrix = cv2.getRotationMatrix2D((350, 350), turn, 1.0)
+    turned = cv2.warpAffine(page.image, matrix, (700, 700), borderValue=255)
+
+    def move(points: np.ndarray) -> np.ndarray:
+        return cv2.transform(points.reshape(-1, 1, 2), matrix).reshape(points.shape).astype(np.float32)
+
+    rotated = Sample(turned, "drawn", True, move(page.notes), move(page.staves))
+    cells = cell_targets(rotated, (0.0, 0.0), 1.0, 688, OUT)
+    assert staff_space(rotated) == pytest.approx(8.0, rel=1e-3)
+    for x, y in rotated.notes:
+        if 16 < x < 670 and 16 < y < 670:
+            assert cells[int(y) // 16, int(x) // 16] == SHEET
+
+
+def test_a_crop_beyond_the_page_is_white_there() -> None:
+    crop = cut(np.zeros((100, 100), np.uint8), (-40.0, 60.0), 1.0, 80)
+    assert (crop[:40, 40:] == 0).all()
+    assert (crop[:, :40] == 255).all()
+    assert (crop[40:] == 255).all()
+
+
+def test_drawn_crops_are_repeatable() -> None:
+    for page in (score(), Sample(score().image, "x", False)):
+        one, two = (draw(page, np.random.default_rng(5), 320, OUT) for _ in range(2))
+        assert np.array_equal(one[0], two[0])
+        assert np.array_equal(one[1], two[1])
+        assert one[0].shape == (320, 320)
+        assert one[1].shape == (20, 20)
+
+
+def test_the_cell_loss_is_cross_entropy_where_all_is_ink() -> None:
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 3, 4, 4), torch.full((2, 4, 4), OUT)
+    gray = torch.rand(2, 1, 64, 64)
+    wanted = torch.nn.functional.cross_entropy(logits, target.long(), reduction="none").mean((1, 2))
+    assert torch.allclose(cell_loss(logits, target.to(torch.uint8), gray), wanted, atol=1e-6)
+    ignored = torch.full((2, 4, 4), IGNORE, dtype=torch.uint8)
+    assert cell_loss(logits, ignored, gray).abs().max() == 0
+
+
+def test_ink_is_the_spread_of_gray_around_a_cell() -> None:
+    gray = torch.ones(1, 1, 64, 64)
+    assert ink(gray).abs().max() == 0
+    gray[0, 0, 20, 20] = 0.25  # in cell (1, 1): seen by its eight neighbours too, by no other
+    spread = ink(gray)[0]
+    assert torch.equal(spread[:3, :3], torch.full((3, 3), 0.75))
+    assert spread[3, :].abs().max() == 0
+
+
+def test_one_lone_cell_is_no_page_of_music() -> None:
+    spread = torch.ones(1, 24, 24)
+    empty = torch.zeros(1, 3, 24, 24)
+    empty[:, SHEET] = -6
+    lone, many = empty.clone(), empty.clone()
+    lone[:, SHEET, 12, 12] = 20
+    many[:, SHEET, 8:16, 4:20] = 6
+    of_empty, of_lone, of_many = (pooled(x, spread)[0] for x in (empty, lone, many))
+    assert of_empty.shape == (FEATURES,)
+    assert of_lone[0] - of_empty[0] < 0.1  # max pooling would call this certain
+    assert of_many[0] - of_empty[0] > 3.0
+    assert of_many[3] > 3 > of_lone[3]
+
+
+def test_probabilities_are_shared_out_from_three_inner_classes() -> None:
+    torch.manual_seed(0)
+    net = SheetNet().eval()
+    with torch.inference_mode():
+        pixels = torch.rand(2, 3, 128, 192)
+        made = net.outputs(pixels)
+        inner = torch.softmax(net.pooling(torch.cat([pooled(*s) for s in net.maps(pixels)], 1)), 1)
+    assert torch.allclose(made["probabilities"].sum(1), torch.ones(2), atol=1e-6)
+    assert torch.allclose(made["probabilities"][:, 0], inner[:, SHEET] + inner[:, OUT] / 2, atol=1e-6)
+    assert torch.allclose(made["logits"].exp(), made["probabilities"], atol=1e-6)
+    assert torch.allclose(made["score"], inner[:, SHEET] + inner[:, OTHER], atol=1e-6)
+    assert LABELS == ("sheet_music", "other")
+
+
+def test_a_page_is_padded_with_white_to_multiples_of_64() -> None:
+    pixels = pixels_of(np.zeros((1024, 700), np.uint8))
+    assert pixels.shape == (1, 3, 1024, 704)
+    assert pixels[..., :700].max() == 0
+    assert pixels[..., 700:].min() == 1
+
+
+def test_attacked_noise_stays_in_its_ball_and_only_the_last_rows_move() -> None:
+    torch.manual_seed(0)
+    net = Backbone()
+    pixels, target = torch.rand(8, 1, 64, 64), torch.zeros(8, 4, 4, dtype=torch.uint8)
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    attack = NoiseAttack(0.2, steps=2, rows=4, seed=3)
+    moved, classes = attack(net, pixels, target, 5)
+    assert torch.equal(moved[:4], pixels[:4])
+    assert (classes[4:] == OUT).all()
+    assert (classes[:4] == SHEET).all()
+    assert 0 <= moved.min()
+    assert moved.max() <= 1
+    noise = noise_like(pixels[-4:], np.random.default_rng([3, 5, 7]))
+    rng = np.random.default_rng([3, 5, 7])
+    noise_like(pixels[-4:], rng)
+    eps = torch.from_numpy(rng.uniform(0.05, 0.2, (4, 1, 1, 1)).astype(np.float32))
+    assert ((moved[4:] - noise).abs() <= eps + 1e-6).all()
+    assert net.training
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())  # batch-norm untouched, no step taken
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_families_weigh_the_same_whatever_their_size() -> None:
+    family = np.array(["score"] * 4 + ["table"] * 2 + ["photo"] * 6)
+    sheet = np.array([True] * 4 + [False] * 8)
+    use = np.ones(12, bool)
+    use[0] = False
+    weight = balance(Pages(torch.zeros(12, 1), family, sheet, np.zeros(12, np.uint8), use)).numpy()
+    assert weight[0] == 0
+    assert weight[sheet].sum() == pytest.approx(0.5)
+    assert weight[4:6].sum() == pytest.approx(0.25)
+    assert weight[6:].sum() == pytest.approx(0.25)
+
+
+def test_the_pooling_learns_what_can_be_separated() -> None:
+    rng = np.random.default_rng(0)
+    classes = np.repeat([SHEET, OTHER, OUT], 60).astype(np.uint8)
+    features = rng.normal(0, 0.3, (180, 3 * FEATURES)) + 2 * np.eye(3)[classes].repeat(FEATURES, 1)
+    pages = Pages(torch.from_numpy(features).float(), classes.astype(str), classes == SHEET, classes, np.ones(180, bool))
+    inner = torch.softmax(fit_pooling(pages, seed=0, steps=300)(pages.features), 1)
+    assert (inner.argmax(1).numpy() == classes).mean() > 0.98
+    plain = fit_pooling(pages, seed=0, steps=300, two_classes=True)
+    assert isinstance(plain, Pooling)
+    assert torch.softmax(plain(pages.features), 1)[:, OUT].max() == 0
+
+
+def test_training_goes_on_after_a_stop(tmp_path: Path) -> None:
+    write_shard(tmp_path / "00000", [score() for _ in range(2)] + [make_noise(np.random.default_rng(k)) for k in range(2)])
+    corpus = Corpus.open(tmp_path)
+    classes = np.full(4, OUT, np.uint8)
+    said: list[str] = []
+    first = fit_backbone(corpus, classes, tmp_path / "run", steps=2, seed=0, say=said.append)
+    again = fit_backbone(corpus, classes, tmp_path / "run", steps=2, seed=0, say=said.append)
+    assert len(said) == 1  # the finished run is loaded, not trained again
+    for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
