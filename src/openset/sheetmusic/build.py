@@ -42,6 +42,7 @@ class Plan:
 
     seed: int = 11
     train: int = 10_800
+    real: int = 2_000
     test: int = 1_600
     unseen: int = 1_600
     pages: int = 6_000
@@ -55,14 +56,16 @@ class Plan:
 
 
 def make_data(cache: Path, plan: Plan, say: Say, workers: int) -> None:
-    """Assets (fonts, pictures) and the corpora train, test and unseen."""
+    """Assets (fonts, pictures) and the corpora train, real, test and unseen."""
     if not (cache / "fonts").is_dir():
         say("fetching fonts")
         fonts.fetch_fonts(cache / "fonts")
     if not (cache / "assets").is_dir():
         say("fetching pictures")
         assets.fetch(cache, say)
-    for k, (part, count) in enumerate((("train", plan.train), ("test", plan.test), ("unseen", plan.unseen))):
+    for k, (part, count) in enumerate(
+        (("train", plan.train), ("test", plan.test), ("unseen", plan.unseen), ("real", plan.real))
+    ):
         began = time.monotonic()
 
         def progress(done: int, total: int, part: str = part, began: float = began) -> None:
@@ -71,22 +74,26 @@ def make_data(cache: Path, plan: Plan, say: Say, workers: int) -> None:
         build(cache / "corpus" / part, count, plan.seed + k, loader(part, cache), workers=workers, progress=progress)
 
 
+def corpus_of(cache: Path, part: str) -> Corpus:
+    """A part's corpus; "train" comes with the further pictures out of packages."""
+    more = [cache / "corpus" / "real"] if part == "train" else []
+    return Corpus.open(cache / "corpus" / part, *more)
+
+
 def train_backbones(cache: Path, plan: Plan, say: Say) -> Backbone:
     """The backbone from scratch, then ACET on noise from its weights (from scratch at this eps it does not learn)."""
-    corpus = Corpus.open(cache / "corpus" / "train")
-    classes = classes_of(corpus.family)
-    fit_backbone(corpus, classes, cache / "plain", steps=plan.steps, seed=plan.seed, say=say)
-    warm = cache / "plain" / "backbone.safetensors"
-    attack = NoiseAttack(plan.eps, seed=plan.seed)
+    first = Corpus.open(cache / "corpus" / "train")
+    fit_backbone(first, classes_of(first.family), cache / "plain", steps=plan.steps, seed=plan.seed, say=say)
+    every = corpus_of(cache, "train")
     return fit_backbone(
-        corpus,
-        classes,
+        every,
+        classes_of(every.family),
         cache / "acet",
         steps=plan.acet_steps,
         seed=plan.seed + 1,
         lr=plan.acet_lr,
-        start=warm,
-        attack=attack,
+        start=cache / "plain" / "backbone.safetensors",
+        attack=NoiseAttack(plan.eps, seed=plan.seed),
         say=say,
     )
 
@@ -101,7 +108,7 @@ def pages_of(cache: Path, backbone: Backbone, name: str, part: str, count: int |
     """The pooled features of a part's pages under the backbone called `name`; read once, then kept."""
     file = cache / "pages" / f"{name}-{part}.npz"
     if not file.exists():
-        corpus = Corpus.open(cache / "corpus" / part)
+        corpus = corpus_of(cache, part)
         ids = np.random.default_rng(0).permutation(len(corpus))[:count]
         pages = read_pages(SheetNet(backbone), corpus, classes_of(corpus.family), ids, say)
         file.parent.mkdir(parents=True, exist_ok=True)

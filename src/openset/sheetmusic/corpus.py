@@ -66,14 +66,14 @@ class Corpus:
         return (self[i] for i in range(len(self)))
 
     @staticmethod
-    def open(folder: Path) -> Corpus:
-        """Raises DataError where the folder holds no finished shard."""
+    def open(*folders: Path) -> Corpus:
+        """One or several folders as one corpus. Raises DataError where they hold no finished shard."""
         family: list[str] = []
         sheet: list[np.ndarray] = []
         images: list[Gray] = []
         notes: list[np.ndarray] = []
         staves: list[np.ndarray] = []
-        for index in sorted(folder.glob("*.npz")):
+        for index in [index for folder in folders for index in sorted(folder.glob("*.npz"))]:
             with np.load(index, allow_pickle=False) as data:
                 shapes = data["shape"].astype(int)
                 pixels = np.memmap(index.with_suffix(".raw"), np.uint8, "r")
@@ -84,7 +84,9 @@ class Corpus:
                 notes += np.split(data["notes"], np.cumsum(data["n_notes"])[:-1])
                 staves += np.split(data["staves"], np.cumsum(data["n_staves"])[:-1])
         if not images:
-            raise DataError(f"no finished shard in {str(folder)!r}; build it with: python -m openset.sheetmusic data")
+            raise DataError(
+                f"no finished shard in {' or '.join(map(str, folders))!r}; build it with: python -m openset.sheetmusic data"
+            )
         return Corpus(family, np.concatenate(sheet), images, notes, staves)
 
 
@@ -94,7 +96,9 @@ def _sample(make: Maker, key: list[int]) -> Sample:
         try:
             return make(np.random.default_rng([*key, attempt] if attempt else key))
         except Exception as error:
-            print(f"picture {key} attempt {attempt} failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            print(
+                f"picture {key} attempt {attempt} failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True
+            )
             last = error
     raise last
 

@@ -44,16 +44,21 @@ def classes_of(families: list[str]) -> np.ndarray:
 @dataclass(frozen=True)
 class Part:
     """One part of the data. scores: which scores ("train", "val", "test"); letters: which fonts; unseen: only families
-    that are never trained on instead of the trained ones; share: of scores among all pictures."""
+    that are never trained on instead of the trained ones; share: of scores among all pictures; only: just these
+    families."""
 
     scores: str
     letters: str
     unseen: bool = False
     share: float = 0.45
+    only: frozenset[str] = frozenset()
 
 
 PARTS: Mapping[str, Part] = {
     "train": Part("train", "train"),
+    "real": Part(
+        "train", "train", share=0.0, only=frozenset("photo pdf_pages screen clipart captioned collage".split())
+    ),
     "val": Part("val", "test"),
     "test": Part("test", "test"),
     "unseen": Part("test", "test", unseen=True, share=0.0),
@@ -75,6 +80,7 @@ def load(part: str, cache: Path) -> Maker:
     fonts.use(fonts.split(own, "train" if spec.letters == "train" else "test") or own)
     music = scores.find_scores(spec.scores)
     others = negatives(cache / "assets", unseen=spec.unseen, held_out=spec.letters == "test")
+    others = {name: draw for name, draw in others.items() if not spec.only or name in spec.only}
     grounds = backgrounds(cache / "assets")
 
     def make(rng: np.random.Generator) -> Sample:
@@ -93,7 +99,7 @@ def load(part: str, cache: Path) -> Maker:
 def backgrounds(assets: Path, n: int = 24) -> list[Gray]:
     """Pictures that may lie under a photographed page."""
     rng = np.random.default_rng(0)
-    draws = [draw for name, draw in pictures.families(assets).items() if name.startswith("photo")]
+    draws = [draw for name, draw in pictures.families(assets).items() if name == "photo"]
     return [to_gray(draws[int(rng.integers(len(draws)))](rng)) for _ in range(n)] if draws else []
 
 
