@@ -152,7 +152,7 @@ def _ly_from_score(rng: np.random.Generator, room: Path, stem: str) -> str | Non
     return re.sub(r"#\(set-(global-staff|default-paper)-size.*", "", made.read_text("utf-8")) if made.exists() else None
 
 
-def lilypond_pages(rng: np.random.Generator, count: int, *, batch: int = 12) -> Iterator[Sample]:
+def lilypond_pages(rng: np.random.Generator, count: int, *, batch: int = 8) -> Iterator[Sample]:
     """Up to `count` clean pages by LilyPond, at most three of a piece. Raises DataError where it is not installed."""
     _need("lilypond")
     done = failed = 0

@@ -28,7 +28,7 @@ texlive-fonts-recommended-doc pari-doc octave-doc gap-doc gretl-doc asymptote-do
 gmsh-doc mpich-doc evolver-doc libitpp-doc sbcl-doc polyml clisp-doc cmucl-docs hol88-doc xfig-doc ghostscript-doc
 groff
 """
-PDFS = {name: "pdf" for name in _PDF_NAMES.split()}
+PDFS = dict.fromkeys(_PDF_NAMES.split(), "pdf")
 _TEXT_NAMES = """
 manpages-de manpages-fr manpages-es manpages-it manpages-pl manpages-ru manpages-ja manpages-zh manpages-pt-br
 manpages-tr manpages-hu manpages-cs manpages-ro manpages-el manpages-uk fortunes fortunes-ru fortunes-zh fortunes-bg
@@ -49,7 +49,13 @@ _PARTS = (
     (0x4E00, 0x9FFF, "han"),
     (0xAC00, 0xD7AF, "hangul"),
 )
+_MUSIC = re.compile(r"\bmusi[ckq]|\bclefs?\b|lilypond|notehead|songbook|tablature|\bstaves\b", re.IGNORECASE)
 _ROFF = re.compile(r"(?m)^[.'].*$|\\[a-zA-Z]\w?|\\[^\n]|\\f.|[{}<>|=_*~`^]")
+
+
+def speaks_of_music(text: str) -> bool:
+    """May a page with this text show sheet music? Doubtful ones count."""
+    return _MUSIC.search(text) is not None
 
 
 def script_of(text: str) -> str:
@@ -59,7 +65,7 @@ def script_of(text: str) -> str:
         code = ord(letter)
         if code < 0x250:
             counts["latin"] += letter.isalpha()
-            counts["accented"] += 12 * (code > 0xBF)
+            counts["accented"] += 60 * (code > 0xBF)
             continue
         for low, high, script in _PARTS:
             counts[script] += low <= code <= high
