@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .guard import USAGE, console, guarded, on_terminal, printable, say
+from .guard import USAGE, complain, console, guarded, on_terminal, printable, say
 
 if TYPE_CHECKING:
     from ..data.check import CheckReport
@@ -61,9 +61,11 @@ def _print(report: CheckReport) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ..data.check import render
-
-    out = console()
+    if not report.counts:  # no picture at all: the findings are the message
+        for finding in report.findings:
+            complain(finding.what)
+        return
+    out = console(140)
     counts = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("part", "class"):
         counts.add_column(name, overflow="fold")
@@ -72,14 +74,14 @@ def _print(report: CheckReport) -> None:
         for label, number in classes.items():
             counts.add_row(Text(side or "all"), Text(printable(label)), f"{number:,}")
     out.print(counts)
-    rows = render(report)
-    if not rows:
+    if not report.findings:
         print("Nothing found that harms.")
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("severity", "finding", "found", "for example", "what to do"):
         table.add_column(name, overflow="fold")
-    for severity, name, found, examples, remedy in rows:
-        texts = ["\n".join(map(printable, text.split("\n"))) for text in (name, found, examples, remedy)]
-        table.add_row(Text(severity, style=COLOURS[severity]), *map(Text, texts))
+    for f in report.findings:
+        found = "\n".join(map(printable, f.what.split("\n")))
+        examples = "\n".join(map(printable, f.examples))
+        table.add_row(Text(f.severity, style=COLOURS[f.severity]), *map(Text, (f.name, found, examples, f.remedy)))
     out.print(table)

@@ -40,6 +40,8 @@ def export(
             why = judge.info.facts.get("no_threshold", {}).get(label, "")
             say(f"{label}: no threshold yet, so always unknown. {why}")
     if judge.info.thresholds:
-        assumption = next(iter(judge.info.thresholds.values())).assumption
-        say(f"This holds if {assumption}.")
-    say(f"Written to {output!r}. Next:  openset predict {shlex.quote(output)} PICTURES")
+        say(f"This holds if {next(iter(judge.info.thresholds.values())).assumption}.")
+        following = f"openset predict {shlex.quote(output)} PICTURES"
+    else:
+        following = f"openset calibrate {shlex.quote(output)} DATA, with more pictures than the run held out"
+    say(f"Written to {output!r}. Next:  {following}")

@@ -108,12 +108,12 @@ def on_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def console() -> Any:
-    """A rich Console for standard output: as wide as its lines when nobody watches, so that nothing is wrapped."""
+def console(width: int = 100_000) -> Any:
+    """A rich Console for standard output; where nobody watches it is `width` wide, by default enough for any line."""
     from rich.console import Console
 
     watched = sys.stdout.isatty() or bool(os.environ.get("COLUMNS"))
-    return Console(highlight=False, markup=False, emoji=False, width=None if watched else 100_000)
+    return Console(highlight=False, markup=False, emoji=False, width=None if watched else width)
 
 
 def share(value: float | None) -> float | None:

@@ -42,11 +42,13 @@ def lines(known: JudgeInfo) -> Iterator[str]:
     yield f"{known.name or 'judge'} (judge file, schema {known.schema})"
     yield f"labels: {', '.join(known.labels)}"
     yield f"reads: {_reads(known.preprocess)}"
+    reasons = known.facts.get("no_threshold") or {}
     yield "thresholds:"
     for label in known.labels:
         t = known.thresholds.get(label)
         if t is None:
-            yield f"  {label}: none, so always unknown (openset calibrate finds one)"
+            why = reasons.get(label) or "openset calibrate finds one"
+            yield f"  {label}: none, so always unknown. {why}"
             continue
         field = "" if t.prevalence is None else f" where it makes up {t.prevalence:.4g} of the pictures"
         yield f"  {label}: accepted from a confidence of {t.value:.6g} on"
@@ -58,9 +60,10 @@ def lines(known: JudgeInfo) -> Iterator[str]:
     if known.audit:
         yield "audit:"
         yield from (f"  {_finding(finding)}" for finding in known.audit)
-    if known.facts:
+    facts = {name: value for name, value in known.facts.items() if name != "no_threshold"}
+    if facts:
         yield "facts:"
-        yield from _tree(known.facts, "  ")
+        yield from _tree(facts, "  ")
 
 
 def _reads(pre: Preprocess) -> str:

@@ -70,7 +70,7 @@ def predict(
             step(seen)
     judged = seen["accepted"] + seen["unknown"]
     if not judged and seen["error"]:
-        complain(f"none of the {seen['error']} files could be judged.")
+        complain("the file could not be judged." if seen["error"] == 1 else f"none of {seen['error']} could be judged.")
     elif not judged:
         complain("there was nothing to judge.")
     elif not (as_json or as_csv) and seen.total() > 1:

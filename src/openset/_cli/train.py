@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .guard import guarded, needs, say
+from .guard import STOPPED, guarded, needs, say
 
 
 class Scheme(StrEnum):
@@ -69,7 +69,7 @@ def train(
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Default: all cores.")] = None,
     memory: Annotated[int, typer.Option(min=1, metavar="MB", help="For decoded pictures.")] = 2000,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
-) -> None:
+) -> int:
     """Train a judge from folders of pictures.
 
     With ONE class folder, the --out pictures become the class "other": is it this, or not? Ctrl-C stops cleanly, and
@@ -81,30 +81,36 @@ def train(
     needs("Training", ["torch", "safetensors"], "train")
     from ..training import train as train_run
 
-    run = train_run(
-        data,
-        out=out or (),
-        scheme=scheme.value,
-        net=net,
-        size=size,
-        pretrained=pretrained,
-        weights=weights,
-        epochs=epochs,
-        batch_size=batch_size,
-        optimiser=optimiser.value,
-        lr=lr,
-        weight_decay=weight_decay,
-        out_weight=out_weight,
-        eps=eps,
-        attack_steps=attack_steps,
-        patience=patience,
-        augment=augment.value,
-        seed=seed,
-        output=output,
-        resume=resume,
-        device=device,
-        threads=threads,
-        memory=memory * 1_000_000,
-        progress=not quiet,
-    )
+    try:
+        run = train_run(
+            data,
+            out=out or (),
+            scheme=scheme.value,
+            net=net,
+            size=size,
+            pretrained=pretrained,
+            weights=weights,
+            epochs=epochs,
+            batch_size=batch_size,
+            optimiser=optimiser.value,
+            lr=lr,
+            weight_decay=weight_decay,
+            out_weight=out_weight,
+            eps=eps,
+            attack_steps=attack_steps,
+            patience=patience,
+            augment=augment.value,
+            seed=seed,
+            output=output,
+            resume=resume,
+            device=device,
+            threads=threads,
+            memory=memory * 1_000_000,
+            progress=not quiet,
+        )
+    except KeyboardInterrupt as stop:
+        if quiet or not stop.args:
+            raise
+        return STOPPED  # the run's own last line said how to go on
     say(f"Trained. Next:  openset export {shlex.quote(os.fspath(run.folder))} -o judge.onnx")
+    return 0
