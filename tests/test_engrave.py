@@ -19,7 +19,7 @@ pytest.importorskip("music21")
 
 from openset.sheetmusic import engrave, handdrawn, invent, layout, press, scores
 from openset.sheetmusic.boxes import Staff, read_page
-from openset.sheetmusic.edits import keep_parts, without_lyrics
+from openset.sheetmusic.edits import excerpt, keep_parts, without_lyrics
 from openset.sheetmusic.sample import Sample
 
 TREBLE = '<staffDef n="{n}" lines="5" clef.shape="G" clef.line="2"/>'
@@ -46,7 +46,7 @@ def few() -> list[scores.ScoreFile]:
 @pytest.fixture(scope="module")
 def samples(few: list[scores.ScoreFile]) -> list[Sample]:
     rng = np.random.default_rng(5)
-    return [engrave.make(rng, few) for _ in range(24)] + [handdrawn.make(rng) for _ in range(6)]
+    return [engrave.make(rng, few) for _ in range(18)] + [handdrawn.make(rng) for _ in range(4)]
 
 
 def mei(definitions: str, staves: str) -> str:
@@ -241,3 +241,18 @@ def test_edits_take_parts_and_lyrics_and_nothing_else() -> None:
     assert 1 <= fewer.count("<part ") < parts
     assert fewer.count("<part ") == fewer.count("<score-part ")
     assert "notehead" in press.engrave(fewer, {})
+
+
+def test_an_excerpt_holds_the_asked_measures_of_every_part() -> None:
+    chorale = next(s for s in scores.find_scores() if s.path.name == "bwv112.5-sc.mxl")
+    text = scores.read_score(chorale)
+    parts, measures = text.count("</part>"), text.count("</measure>")
+    assert excerpt(text, 0.5, longest=len(text)) == text
+    start, middle, end = (excerpt(text, where, longest=len(text) // 2) for where in (0.0, 0.5, 1.0))
+    for cut in (start, middle, end):
+        assert cut.count("</part>") == parts
+        assert cut.count("</measure>") == max(8, measures // parts // 2) * parts
+        assert read_page(press.engrave(cut, {"font": "Leland"}), "Leland").staves[0].notes
+    assert end.count("light-heavy") == text.count("light-heavy")  # the final bar lines
+    assert start.count("light-heavy") == 0
+    assert middle.count("<sign>") >= parts  # the clefs of the beginning came along

@@ -15,11 +15,11 @@ import numpy as np
 
 from ..errors import DataError
 from .boxes import Page, Staff, read_page
-from .edits import varied
+from .edits import LONGEST, excerpt, varied
 from .invent import mensural, modern
 from .layout import SPACE, draw, options
 from .paste import annotate, book
-from .press import FONTS, engrave
+from .press import FONTS, RefusedError, engrave
 from .sample import Gray, Sample
 from .scores import ScoreFile, convert, read_score
 
@@ -86,6 +86,8 @@ def real_sheet(rng: np.random.Generator, scores: Sequence[ScoreFile]) -> Sheet |
     space = float(np.exp(rng.uniform(np.log(4.5 if score.kind == "abc" else 3.0), np.log(14.0))))
     settings = options(rng, font, space)
     edits, page = int(rng.integers(2**63)), float(rng.random())
+    if score in _failures:
+        return None
     try:
         svg = _engraved(score, settings, page, edits)
         return Sheet(svg, read_page(svg, font))
@@ -115,12 +117,12 @@ def _engraved(score: ScoreFile, settings: dict[str, Any], page: float, edits: in
     """A page of the score; through music21's parser where Verovio refuses the file. `edits`: seed of `varied`."""
 
     def edited(text: str, kind: str) -> str:
-        return text if edits is None else varied(np.random.default_rng(edits), text, kind)
+        return excerpt(text, 0.0) if edits is None else varied(np.random.default_rng(edits), text, kind)
 
     if score not in _refused:
         try:
             return engrave(edited(_text(score), score.kind), settings, page)
-        except DataError:
+        except RefusedError:
             _refused.add(score)
     return engrave(edited(_converted(score), "musicxml"), settings, page)
 
@@ -148,6 +150,8 @@ def _text(score: ScoreFile) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _converted(score: ScoreFile) -> str:
+    if len(_text(score)) > 4 * LONGEST:
+        raise DataError("Verovio cannot load this score, and music21 would take minutes to convert it")
     return convert(score)
 
 

@@ -46,6 +46,10 @@ for line in sys.stdin:
 """
 
 
+class RefusedError(DataError):
+    """Verovio read the text and could not make a page of it."""
+
+
 @dataclass
 class _Child:
     process: subprocess.Popen[bytes]
@@ -60,7 +64,7 @@ _child: _Child | None = None
 def engrave(data: str, options: Mapping[str, Any], page: float = 0.0, *, seconds: float = SECONDS) -> str:
     """One page of the score as SVG; `page` in [0, 1) picks which. Same input, same SVG.
 
-    Raises DataError when Verovio refuses the score, finds no page in it, crashes or needs more than `seconds`.
+    Raises RefusedError when Verovio cannot load the score, DataError when it crashes or needs more than `seconds`.
     """
     child = _running()
     ask = {"data": data, "options": {"xmlIdSeed": 1, "smuflTextFont": "none", **options}, "page": page}
@@ -71,7 +75,7 @@ def engrave(data: str, options: Mapping[str, Any], page: float = 0.0, *, seconds
         raise DataError(f"Verovio gave no page: {error}") from error
     child.used += 1
     if not answer["svg"]:
-        raise DataError("Verovio cannot load this score")
+        raise RefusedError("Verovio cannot load this score")
     return str(answer["svg"])
 
 
