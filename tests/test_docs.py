@@ -123,7 +123,7 @@ def short(train: Callable[..., Any]) -> Callable[..., Any]:
     def trained(data: Any, **settings: Any) -> Any:
         settings["size"] = settings.get("size") or 32
         settings["epochs"] = min(settings.get("epochs") or 6, 6)
-        return train(data, **settings | {"batch_size": 8, "threads": 1, "progress": False})
+        return train(data, **settings | {"batch_size": 8, "attack_steps": 1, "threads": 1, "progress": False})
 
     return trained
 
@@ -200,7 +200,9 @@ def run_command(line: str, where: str, place: Path) -> str:
             wrapper.parent.mkdir()
             wrapper.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m openset "$@"\n')
             wrapper.chmod(0o755)
-        shell = f'set -o pipefail; PATH="{wrapper.parent}:$PATH"; {line}'
+        shell = (
+            f'set -o pipefail; PATH="{wrapper.parent}:$PATH"; export PYTHONPATH="{SOURCE.parent}:$PYTHONPATH"; {line}'
+        )
         done = subprocess.run(["bash", "-c", shell], cwd=place, capture_output=True, text=True)
         assert done.returncode == code, f"{where}: {line!r} ended with {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr

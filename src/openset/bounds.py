@@ -41,6 +41,9 @@ def lower_bound(n_right: int, n: int, delta: float) -> float:
 
     Clopper and Pearson 1934. In [0, 1]; 0 for n_right = 0. Raises ValueError unless 0 <= n_right <= n, n >= 1 and
     0 < delta < 1.
+
+    >>> round(lower_bound(59, 59, 0.05), 4)
+    0.9505
     """
     if not (0 <= n_right <= n and n >= 1 and 0 < delta < 1):
         raise ValueError(f"{n_right} right of {n} at delta {delta}: give 0 <= n_right <= n, n >= 1, 0 < delta < 1.")
@@ -52,7 +55,10 @@ def lower_bound(n_right: int, n: int, delta: float) -> float:
 def needed(precision: float, delta: float) -> int:
     """The fewest answers, all right, that show `precision` with probability 1 - delta: precision ** n <= delta.
 
-    59 for .95 and .05; 299 for .99 and .05. Raises CalibrationError unless both lie strictly between 0 and 1.
+    Raises CalibrationError unless both lie strictly between 0 and 1.
+
+    >>> needed(0.95, 0.05), needed(0.99, 0.05)
+    (59, 299)
     """
     check_rates(precision, delta, None)
     n = max(1, math.ceil(math.log(delta) / math.log(precision)) - 1)

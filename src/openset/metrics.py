@@ -26,7 +26,11 @@ EXACT = 2**53  # float64 holds every whole number up to this
 
 
 def mmc(confidence: ArrayLike) -> float:
-    """Mean max confidence: the mean of the largest probabilities [N], each in [0, 1]."""
+    """Mean max confidence: the mean of the largest probabilities [N], each in [0, 1].
+
+    >>> mmc([0.5, 1.0])
+    0.75
+    """
     return float(_confidences(confidence).mean())
 
 
@@ -71,7 +75,11 @@ def ece(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:
 
 
 def auroc(inside: ArrayLike, outside: ArrayLike) -> float:
-    """P(inside score > outside score) + P(equal) / 2 over all pairs. The same whichever side is called positive."""
+    """P(inside score > outside score) + P(equal) / 2 over all pairs. The same whichever side is called positive.
+
+    >>> auroc([0.9, 0.8, 0.7], [0.1, 0.2, 0.8])
+    0.8333333333333334
+    """
     a, b = _pair(inside, outside)
     low, high = _below(a, b)
     return (int(low.sum()) + int(high.sum())) / (2 * len(a) * len(b))
@@ -102,6 +110,10 @@ def fpr_at_tpr(
     "in-positive": the threshold keeps at least the share `tpr` of inside at or above it; the rate is the share of
     outside at or above it (the papers' FPR@95). "out-positive": at least `tpr` of outside is at or below the threshold;
     the rate is the share of inside at or below it (OpenOOD, pytorch-ood). Raises ValueError unless 0 < tpr <= 1.
+
+    >>> inside, outside = [0.6, 0.9], [0.2, 0.3, 0.5, 0.7]
+    >>> fpr_at_tpr(inside, outside), fpr_at_tpr(inside, outside, convention="out-positive")
+    (0.25, 0.5)
     """
     a, b = _pair(inside, outside)
     if not 0 < tpr <= 1:
