@@ -112,8 +112,12 @@ def console(width: int = 100_000) -> Any:
     """A rich Console for standard output; where nobody watches it is `width` wide, by default enough for any line."""
     from rich.console import Console
 
+    class Out(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would end the program with code 1
+
     watched = sys.stdout.isatty() or bool(os.environ.get("COLUMNS"))
-    return Console(highlight=False, markup=False, emoji=False, width=None if watched else width)
+    return Out(highlight=False, markup=False, emoji=False, width=None if watched else width)
 
 
 def share(value: float | None) -> float | None:

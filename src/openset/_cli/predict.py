@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -108,7 +108,8 @@ def _paths(files: Iterable[str], separator: bytes) -> Iterator[str]:
 def _names(separator: bytes) -> Iterator[str]:
     """Names from standard input, as they come, of any bytes."""
     waiting = b""
-    while block := os.read(sys.stdin.fileno(), 1 << 16):
+    source = cast("io.BufferedReader", sys.stdin.buffer)
+    while block := source.read1(1 << 16):
         *whole, waiting = (waiting + block).split(separator)
         yield from (os.fsdecode(name) for name in whole if name)
     if waiting:
