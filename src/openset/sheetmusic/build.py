@@ -45,14 +45,14 @@ class Plan:
     real: int = 2_000
     test: int = 1_600
     unseen: int = 1_600
-    pages: int = 6_000
+    pages: int = 4_000
     steps: int = 5_000
-    acet_steps: int = 1_200
+    acet_steps: int = 1_000
     acet_lr: float = 6e-4
     eps: float = 0.3
     precision: float = 0.99
     delta: float = 0.05
-    prevalence: float = 0.1
+    prevalence: float = 0.5
 
 
 def make_data(cache: Path, plan: Plan, say: Say, workers: int) -> None:

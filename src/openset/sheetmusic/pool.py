@@ -83,7 +83,7 @@ def fit_pooling(pages: Pages, *, seed: int, steps: int = 3000, lr: float = 5e-3,
     pooling = Pooling()
     keep = torch.from_numpy(pages.use)
     pooling.mean.copy_(pages.features[keep].mean(0))
-    pooling.std.copy_(pages.features[keep].std(0) + 1e-3)
+    pooling.std.copy_(pages.features[keep].std(0) + 0.05)
     target = torch.from_numpy(pages.classes.astype(np.int64))
     if two_classes:
         target = target.clamp(max=1)
