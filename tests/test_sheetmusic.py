@@ -102,7 +102,7 @@ def test_a_build_goes_on_where_it_stopped_and_gives_the_same(tmp_path: Path) -> 
 def test_cells_on_a_staff_near_notes_are_sheet_music() -> None:
     page = score()
     cells = cell_targets(page, (0.0, 0.0), 1.0, 640, OUT)
-    middle = int((150 + 16) // 16)
+    middle = (150 + 16) // 16
     assert (cells[middle, 7:30] == SHEET).all()
     assert (cells[0, :] == OTHER).all()  # the margin above the first staff
     assert cells[middle - 3, 10] == IGNORE  # beside the staff: doubtful
@@ -209,7 +209,7 @@ def test_attacked_noise_stays_in_its_ball_and_only_the_last_rows_move() -> None:
     assert torch.equal(moved[:4], pixels[:4])
     assert (classes[4:] == OUT).all()
     assert (classes[:4] == SHEET).all()
-    assert 0 <= moved.min()
+    assert moved.min() >= 0
     assert moved.max() <= 1
     noise = noise_like(pixels[-4:], np.random.default_rng([3, 5, 7]))
     rng = np.random.default_rng([3, 5, 7])
@@ -237,7 +237,9 @@ def test_the_pooling_learns_what_can_be_separated() -> None:
     rng = np.random.default_rng(0)
     classes = np.repeat([SHEET, OTHER, OUT], 60).astype(np.uint8)
     features = rng.normal(0, 0.3, (180, 3 * FEATURES)) + 2 * np.eye(3)[classes].repeat(FEATURES, 1)
-    pages = Pages(torch.from_numpy(features).float(), classes.astype(str), classes == SHEET, classes, np.ones(180, bool))
+    pages = Pages(
+        torch.from_numpy(features).float(), classes.astype(str), classes == SHEET, classes, np.ones(180, bool)
+    )
     inner = torch.softmax(fit_pooling(pages, seed=0, steps=300)(pages.features), 1)
     assert (inner.argmax(1).numpy() == classes).mean() > 0.98
     plain = fit_pooling(pages, seed=0, steps=300, two_classes=True)
@@ -246,7 +248,9 @@ def test_the_pooling_learns_what_can_be_separated() -> None:
 
 
 def test_training_goes_on_after_a_stop(tmp_path: Path) -> None:
-    write_shard(tmp_path / "00000", [score() for _ in range(2)] + [make_noise(np.random.default_rng(k)) for k in range(2)])
+    write_shard(
+        tmp_path / "00000", [score() for _ in range(2)] + [make_noise(np.random.default_rng(k)) for k in range(2)]
+    )
     corpus = Corpus.open(tmp_path)
     classes = np.full(4, OUT, np.uint8)
     said: list[str] = []

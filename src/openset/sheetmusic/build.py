@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -114,7 +115,8 @@ def pages_of(cache: Path, backbone: Backbone, name: str, part: str, count: int |
         file.parent.mkdir(parents=True, exist_ok=True)
         scratch = file.with_suffix(".part")
         with scratch.open("wb") as handle:
-            np.savez(handle, **{k: np.asarray(v) for k, v in vars(pages).items()})
+            arrays: dict[str, Any] = {k: np.asarray(v) for k, v in vars(pages).items()}
+            np.savez(handle, **arrays)
         os.replace(scratch, file)
     with np.load(file, allow_pickle=False) as data:
         kept = {key: data[key] for key in data.files}

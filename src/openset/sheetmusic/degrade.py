@@ -223,7 +223,7 @@ def coder(rng: np.random.Generator, image: Gray) -> Gray:
         return image
     quality = int(rng.choice([rng.integers(25, 60), rng.integers(60, 96)], p=[0.3, 0.7]))
     done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE).astype(np.uint8) if done else image
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8) if done else image
 
 
 def fax(rng: np.random.Generator, image: Floats) -> Floats:

@@ -122,7 +122,7 @@ def fit_backbone(
             pixels = pixels.contiguous(memory_format=torch.channels_last)
             each = cell_loss(net(pixels), target, pixels)
             optimiser.zero_grad(set_to_none=True)
-            each.mean().backward()  # type: ignore[no-untyped-call]
+            each.mean().backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
             optimiser.step()
             hard[ids] = 0.5 * hard[ids] + 0.5 * each.detach().numpy()

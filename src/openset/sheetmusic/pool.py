@@ -97,7 +97,7 @@ def fit_pooling(pages: Pages, *, seed: int, steps: int = 3000, lr: float = 5e-3,
             logits = logits[:, :OUT]
         loss = (F.cross_entropy(logits, target, reduction="none") * weight).sum()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
     if two_classes:  # the third logit is out of reach
         with torch.no_grad():
