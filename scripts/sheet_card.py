@@ -36,12 +36,11 @@ def table(rows: Sequence[Mapping[str, Any]], accepted: str) -> list[str]:
         f"| family | n | {accepted} | 95 % interval | above .95 | highest P | mean max confidence |",
         "|---|---|---|---|---|---|---|",
     ]
-    for r in rows:
-        lines.append(
-            f"| {r['family']} | {r['n']} | {r['accepted']} | {r['low']:.3f} to {r['high']:.3f} | {r['above_95']} "
-            f"| {r['highest']:.3f} | {r['mmc']:.3f} |"
-        )
-    return lines
+    return lines + [
+        f"| {r['family']} | {r['n']} | {r['accepted']} | {r['low']:.3f} to {r['high']:.3f} | {r['above_95']} "
+        f"| {r['highest']:.3f} | {r['mmc']:.3f} |"
+        for r in rows
+    ]
 
 
 def three(v: Sequence[float]) -> str:
