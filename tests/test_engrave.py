@@ -19,7 +19,7 @@ pytest.importorskip("music21")
 
 from openset.sheetmusic import engrave, handdrawn, invent, layout, press, scores
 from openset.sheetmusic.boxes import Staff, read_page
-from openset.sheetmusic.edits import excerpt, keep_parts, without_lyrics
+from openset.sheetmusic.edits import excerpt, keep_measures, keep_parts, keep_spines, without_lyrics
 from openset.sheetmusic.sample import Sample
 
 TREBLE = '<staffDef n="{n}" lines="5" clef.shape="G" clef.line="2"/>'
@@ -256,3 +256,18 @@ def test_an_excerpt_holds_the_asked_measures_of_every_part() -> None:
     assert end.count("light-heavy") == text.count("light-heavy")  # the final bar lines
     assert start.count("light-heavy") == 0
     assert middle.count("<sign>") >= parts  # the clefs of the beginning came along
+
+
+def test_humdrum_keeps_measures_and_staves() -> None:
+    bars = "\n".join(f"={i}\t={i}\n4c\t4e\n4d\t4f\n4e\t4g\n4f\t4a" for i in range(1, 61))
+    text = f"**kern\t**kern\n*clefG2\t*clefG2\n*M4/4\t*M4/4\n{bars}\n*-\t*-\n"
+    rng = np.random.default_rng(0)
+    wide = {"pageWidth": 100000, "pageHeight": 60000, "breaks": "none"}
+
+    def heads(data: str) -> list[int]:
+        return [len(s.notes) for s in read_page(press.engrave(data, wide), "Leipzig").staves]
+
+    assert heads(text) == [240, 240]
+    assert heads(keep_measures(rng, text, most=10)) == [40, 40]
+    assert heads(keep_spines(rng, text)) == [240]
+    assert keep_measures(rng, text, most=60) == text

@@ -19,7 +19,10 @@ def varied(rng: np.random.Generator, text: str, kind: str) -> str:
         if rng.random() < 0.4:
             text = without_lyrics(text)
         return keep_parts(rng, text) if rng.random() < 0.45 else text
-    return keep_spines(rng, text) if kind == "krn" and rng.random() < 0.5 else text
+    if kind != "krn":
+        return text
+    text = keep_measures(rng, text)
+    return keep_spines(rng, text) if rng.random() < 0.5 else text
 
 
 def excerpt(text: str, start: float, longest: int = LONGEST) -> str:
@@ -87,3 +90,12 @@ def keep_spines(rng: np.random.Generator, text: str) -> str:
         return text
     kept = sorted(rng.choice(count, int(rng.integers(1, count)), replace=False) + 1)
     return text.rstrip("\n") + f"\n!!!filter: extract -k {','.join(map(str, kept))}\n"
+
+
+def keep_measures(rng: np.random.Generator, text: str, most: int = 50) -> str:
+    """Humdrum with `most` consecutive measures kept of a longer piece, through Verovio's own `myank` filter."""
+    bars = [int(number) for number in re.findall(r"^=(\d+)", text, flags=re.M)]
+    if len(bars) <= most:
+        return text
+    first = bars[int(rng.integers(len(bars) - most + 1))]
+    return text.rstrip("\n") + f"\n!!!filter: myank -m {first}-{first + most - 1}\n"

@@ -47,7 +47,7 @@ for line in sys.stdin:
 
 
 class RefusedError(DataError):
-    """Verovio read the text and could not make a page of it."""
+    """Verovio cannot make a page of this text."""
 
 
 @dataclass
@@ -64,15 +64,16 @@ _child: _Child | None = None
 def engrave(data: str, options: Mapping[str, Any], page: float = 0.0, *, seconds: float = SECONDS) -> str:
     """One page of the score as SVG; `page` in [0, 1) picks which. Same input, same SVG.
 
-    Raises RefusedError when Verovio cannot load the score, DataError when it crashes or needs more than `seconds`.
+    Raises RefusedError when Verovio cannot load the score or crashes on it, DataError when it needs more than `seconds`.
     """
     child = _running()
     ask = {"data": data, "options": {"xmlIdSeed": 1, "smuflTextFont": "none", **options}, "page": page}
     try:
         answer = json.loads(_exchange(child, (json.dumps(ask) + "\n").encode(), seconds))
-    except (OSError, TimeoutError, EOFError) as error:
+    except (OSError, EOFError) as error:  # TimeoutError is an OSError
         close()
-        raise DataError(f"Verovio gave no page: {error}") from error
+        kind = DataError if isinstance(error, TimeoutError) else RefusedError
+        raise kind(f"Verovio gave no page: {error}") from error
     child.used += 1
     if not answer["svg"]:
         raise RefusedError("Verovio cannot load this score")
