@@ -55,5 +55,5 @@ if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -m pip --version >/dev/nu
     fi
 fi
 
-patiently "installing openset[$extra] and what it needs (torch alone is large: minutes, once)" \
+patiently "installing openset[$extra] and what it needs (with torch this takes minutes, once)" \
     "$venv/bin/python" -m pip install -q --disable-pip-version-check --editable ".[$extra]"
