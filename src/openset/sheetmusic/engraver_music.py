@@ -76,7 +76,7 @@ def ly_score(rng: np.random.Generator) -> str:
     """One random piece as a LilyPond \\score with its title: one to ten staves, lyrics now and then."""
     meter, key = pick(rng, METERS), pick(rng, KEYS)
     staves = int(rng.choice([1, 1, 2, 2, 3, 4, 5, 8, 10]))
-    measures = int(rng.integers(4, 90 // staves + 6))
+    measures = int(rng.integers(4, 60 // staves + 6))
     group = pick(rng, ("StaffGroup", "ChoirStaff", "PianoStaff", "GrandStaff"))
     sung = chance(rng, 0.35)
     inner = []

@@ -32,6 +32,7 @@ from .sample import Gray, Points, Sample
 from .typeset import chance
 
 PROGRAMS = ("lilypond", "abcm2ps")
+SHARD = 25
 Say = Callable[[str], None]
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _HEADS = frozenset({"#hd", "#Hd", "#HD", "#HDD"})
@@ -147,12 +148,12 @@ def _ly_from_score(rng: np.random.Generator, room: Path, stem: str) -> str | Non
         source.write_text(scores.read_score(every[int(rng.integers(len(every)))]), "utf-8")
     except DataError:
         return None
-    _run(["musicxml2ly", "--no-page-layout", "--no-beaming", "-o", f"{stem}.ly", source.name], room, 60)
+    _run(["musicxml2ly", "--no-page-layout", "--no-beaming", "-o", f"{stem}.ly", source.name], room, 120)
     made = room / f"{stem}.ly"
     return re.sub(r"#\(set-(global-staff|default-paper)-size.*", "", made.read_text("utf-8")) if made.exists() else None
 
 
-def lilypond_pages(rng: np.random.Generator, count: int, *, batch: int = 8) -> Iterator[Sample]:
+def lilypond_pages(rng: np.random.Generator, count: int, *, batch: int = 6) -> Iterator[Sample]:
     """Up to `count` clean pages by LilyPond, at most three of a piece. Raises DataError where it is not installed."""
     _need("lilypond")
     done = failed = 0
@@ -168,7 +169,7 @@ def lilypond_pages(rng: np.random.Generator, count: int, *, batch: int = 8) -> I
                 text = own if own is not None else f"\\book {{ {ly_score(rng)} }}"
                 names.append(f"piece{i:02d}.ly")
                 (room / names[-1]).write_text(_look(rng) + text, "utf-8")
-            _run(["lilypond", "-dbackend=svg", "-dno-point-and-click", "-l", "NONE", *names], room, 60 * len(names))
+            _run(["lilypond", "-dbackend=svg", "-dno-point-and-click", "-l", "NONE", *names], room, 200 * len(names))
             before = done
             for name in names:
                 made = sorted(room.glob(name.replace(".ly", "*.svg")))
@@ -233,24 +234,28 @@ def degraded(rng: np.random.Generator, clean: Sample, grounds: list[Gray] | None
 
 
 def write(out: Path, count: int, seed: int, say: Say = print) -> int:
-    """Write a corpus folder of about count / 2 degraded pages of each engraver; returns how many it holds."""
+    """Write a corpus folder of about count / 2 degraded pages of each engraver; returns how many it holds.
+
+    A shard of SHARD pages that is there is kept: a run that was stopped goes on where it was.
+    """
     cv2.setNumThreads(1)
     out.mkdir(parents=True, exist_ok=True)
     total = 0
-    for place, program in enumerate(PROGRAMS):
+    for program, wanted in (("abcm2ps", count - count // 2), ("lilypond", count // 2)):
         if program in missing():
             say(f"{program} is not installed: its pages are left out (on Debian: apt-get install {program})")
             continue
-        rng = np.random.default_rng([seed, place])
-        samples = []
-        for clean in PAGES[program](rng, count - count // 2 if place else count // 2):
-            samples.append(degraded(rng, clean))
-            if len(samples) % 25 == 0:
-                say(f"{program}: {len(samples)} pages")
-        if samples:
-            corpus.write_shard(out / program, samples)
-        say(f"{program}: {len(samples)} pages written to {out}")
-        total += len(samples)
+        for number, start in enumerate(range(0, wanted, SHARD)):
+            stem = out / f"{program}-{number:03d}"
+            if not stem.with_suffix(".npz").exists():
+                rng = np.random.default_rng([seed, number])
+                made = [degraded(rng, clean) for clean in PAGES[program](rng, min(SHARD, wanted - start))]
+                if made:
+                    corpus.write_shard(stem, made)
+            say(f"{program}: {min(start + SHARD, wanted)} of {wanted} pages")
+    for index in sorted(out.glob("*.npz")):
+        with np.load(index, allow_pickle=False) as data:
+            total += len(data["family"])
     return total
 
 
@@ -260,7 +265,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=300, help="pages in all")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
-    return 0 if write(given.out, given.count, given.seed, lambda line: print(line, flush=True)) else 1
+    held = write(given.out, given.count, given.seed, lambda line: print(line, flush=True))
+    print(f"{held} pages in {given.out}")
+    return 0 if held else 1
 
 
 if __name__ == "__main__":
