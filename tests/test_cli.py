@@ -231,6 +231,39 @@ def test_the_shipped_judge_tells_its_own_examples_apart(run: Run) -> None:
     assert [name for name in ("text-page.jpg", "noise.png") if said[name]["label"] == "sheet_music"] == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal is Unix's")
+@pytest.mark.parametrize("watched", ["standard error", "both"])
+def test_a_bar_on_the_terminal_leaves_the_results_whole(here: Path, judge: str, watched: str) -> None:
+    for n in range(30):
+        paint(f"pics/deep/{n}.png", (0, 255, 0))
+    seeing, terminal = os.openpty()
+    script = "from openset._cli import predict; predict.ROWS = 20; from openset.cli import main; main()"
+    words = ["predict", judge, "pics/deep", *(["--json"] if watched != "both" else [])]
+    with open(here / "results", "wb") as file:
+        out = terminal if watched == "both" else file
+        wide = os.environ | {"COLUMNS": "200"}
+        going = subprocess.Popen([sys.executable, "-c", script, *words], stdout=out, stderr=terminal, env=wide)
+        os.close(terminal)
+        seen = b""
+        while True:
+            try:
+                block = os.read(seeing, 4096)
+            except OSError:  # Linux's way to say that the other end is closed
+                block = b""
+            if not block:
+                break
+            seen += block
+    os.close(seeing)
+    assert going.wait(timeout=60) == 0
+    assert b"31/31" in seen
+    if watched == "both":
+        assert [n for n in range(30) if seen.count(b"pics/deep/%d.png" % n) != 1] == []
+        assert b"30 accepted, 1 unknown" in seen
+    else:
+        rows = [json.loads(line) for line in (here / "results").read_text().splitlines()]
+        assert [row["label"] for row in rows] == ["green"] * 30 + [None]
+
+
 # --- the other commands --------------------------------------------------------------------------------------------
 
 

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """step: is told the counts so far. aside: a context in which the bar is away, to print on the same terminal."""
+
+    step: Callable[[Mapping[str, int]], None]
+    aside: Callable[[], AbstractContextManager[None]]
+
+
 def _bar(*more: Any) -> Progress:
     left = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*left, *more, console=Console(stderr=True), transient=True)
+    # results go to standard output, past the bar: rich would catch them and draw them on standard error
+    return Progress(
+        *left, *more, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+    )
 
 
 @contextmanager
-def counting(
-    paths: Iterator[str], total: int | None
-) -> Iterator[tuple[Iterator[str], Callable[[Mapping[str, int]], None]]]:
+def counting(total: int | None) -> Iterator[Bar]:
     """A bar over pictures judged, `total` of them (None: not known), with how many were unknown or unreadable."""
     with _bar(TextColumn("{task.fields[note]}")) as progress:
         task = progress.add_task("judging", total=total, note="")
@@ -27,7 +37,13 @@ def counting(
             note = ", ".join(f"{seen[what]} {what}" for what in ("unknown", "error") if seen.get(what))
             progress.update(task, completed=sum(seen.values()), note=note)
 
-        yield paths, step
+        @contextmanager
+        def aside() -> Iterator[None]:
+            progress.stop()
+            yield
+            progress.start()
+
+        yield Bar(step, aside)
 
 
 @contextmanager

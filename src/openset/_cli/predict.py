@@ -10,7 +10,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -19,6 +19,7 @@ from .guard import FAILED, PARTLY, complain, console, guarded, on_terminal, prin
 
 if TYPE_CHECKING:
     from ..types import Decision
+    from .bars import Bar
 
 ROWS = 500  # of one table; then a new one begins, so that memory stays bounded
 MANY = 25  # files, from which on a bar is drawn
@@ -59,15 +60,16 @@ def predict(
 
     _check_order(judge)
     opened = open_judge(judge, threads=threads)
-    show = _json_lines if as_json else _csv_lines(opened.labels) if as_csv else _tables
     paths = _paths(files, b"\0" if null else b"\n")
     seen: Counter[str] = Counter()
     # lines on the same terminal as the bar would break it
-    bar = on_terminal() and not ((as_json or as_csv) and sys.stdout.isatty())
-    with _progress(paths, "-" in files, shown=bar) as (listed, step):
+    shown = on_terminal() and not ((as_json or as_csv) and sys.stdout.isatty())
+    with _progress(paths, "-" in files, shown=shown) as (listed, bar):
+        show = _json_lines if as_json else _csv_lines(opened.labels) if as_csv else _tables(bar)
         for decision in show(opened.stream(listed, threshold=threshold)):
             seen[decision.outcome] += 1
-            step(seen)
+            if bar is not None:
+                bar.step(seen)
     judged = seen["accepted"] + seen["unknown"]
     if not judged and seen["error"]:
         complain("the file could not be judged." if seen["error"] == 1 else f"none of {seen['error']} could be judged.")
@@ -116,14 +118,18 @@ def _names(separator: bytes) -> Iterator[str]:
         yield os.fsdecode(waiting)
 
 
-def _progress(paths: Iterator[str], endless: bool, *, shown: bool) -> Any:
-    """A context that gives (paths, a function to call with the counts so far), with a bar where one is wanted."""
+@contextmanager
+def _progress(paths: Iterator[str], endless: bool, *, shown: bool) -> Iterator[tuple[Iterator[str], Bar | None]]:
+    """Gives (paths, the bar where one is wanted)."""
     first = list(itertools.islice(paths, AHEAD)) if shown and not endless else []
+    listed = itertools.chain(first, paths)
     if not shown or (not endless and len(first) < MANY):
-        return nullcontext((itertools.chain(first, paths), lambda _: None))
+        yield listed, None
+        return
     from .bars import counting
 
-    return counting(itertools.chain(first, paths), len(first) if len(first) < AHEAD and not endless else None)
+    with counting(len(first) if len(first) < AHEAD and not endless else None) as bar:
+        yield listed, bar
 
 
 def _json_lines(decisions: Iterable[Decision]) -> Iterator[Decision]:
@@ -168,20 +174,28 @@ def _csv_lines(labels: Iterable[str]) -> Show:
     return show
 
 
-def _tables(decisions: Iterable[Decision]) -> Iterator[Decision]:
-    """Tables of at most ROWS rows."""
+def _tables(bar: Bar | None) -> Show:
+    """Tables of at most ROWS rows, printed while the bar is away."""
     out = console()
-    waiting: list[Decision] = []
-    try:
-        for decision in decisions:
-            waiting.append(decision)
-            if len(waiting) == ROWS:
-                out.print(_table(waiting))
-                waiting = []
-            yield decision
-    finally:  # Ctrl-C too: what was judged is shown
-        if waiting:
-            out.print(_table(waiting))
+
+    def print_table(decisions: list[Decision]) -> None:
+        with bar.aside() if bar is not None else nullcontext():
+            out.print(_table(decisions))
+
+    def show(decisions: Iterable[Decision]) -> Iterator[Decision]:
+        waiting: list[Decision] = []
+        try:
+            for decision in decisions:
+                waiting.append(decision)
+                if len(waiting) == ROWS:
+                    print_table(waiting)
+                    waiting = []
+                yield decision
+        finally:  # Ctrl-C too: what was judged is shown
+            if waiting:
+                print_table(waiting)
+
+    return show
 
 
 def _table(decisions: Iterable[Decision]) -> Any:
