@@ -21,7 +21,7 @@ def log_odds(net: SheetNet, gray: Tensor) -> Tensor:
 
 
 def attacked_noise(
-    net: SheetNet, scores: Tensor, *, eps: float, n: int, seed: int, steps: int = 20, squares: int = 60
+    net: SheetNet, scores: Tensor, *, eps: float, n: int, seed: int, steps: int = 12, squares: int = 40
 ) -> np.ndarray:
     """[n, 2]: P(sheet_music) of n noise pictures before and after the attack. scores: real pages [M, 1, H, W] to project."""
     rng = np.random.default_rng([seed, n])
