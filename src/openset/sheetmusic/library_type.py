@@ -25,7 +25,7 @@ from .words import RIGHT_TO_LEFT, UNSPACED, number, pick, prose
 Draw = Callable[[np.random.Generator], np.ndarray]
 KEPT = {"body": 20, "head": 14, "hand": 6, "figures": 6}
 SIZES = {"body": (8.0, 22.0), "head": (18.0, 72.0), "hand": (13.0, 34.0), "figures": (9.0, 18.0)}
-WORDS = {"body": 240, "head": 16, "hand": 110, "figures": 90}
+WORDS = {"body": 160, "head": 12, "hand": 90, "figures": 60}
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Case:
             shelf = self._galleys[kind]
             while len(shelf) < 2 or (len(shelf) < kept and chance(rng, 0.4)):
                 shelf.append(self._new(rng, kind))
-            if chance(rng, {"body": 0.4, "head": 0.35, "hand": 0.12, "figures": 0.1}[kind]):
+            if chance(rng, {"body": 0.25, "head": 0.25, "hand": 0.08, "figures": 0.08}[kind]):
                 shelf[int(rng.integers(len(shelf)))] = self._new(rng, kind)
         if self._draws and (len(self._plates) < 3 or chance(rng, 0.3 if len(self._plates) < 12 else 0.12)):
             plate = to_gray(self._draws[int(rng.integers(len(self._draws)))](rng))
@@ -161,7 +161,7 @@ class Case:
                     if speaks_of_music(page.get_textpage().get_text_bounded()):
                         continue
                     scale = float(rng.uniform(900, 1400)) / max(page.get_size())
-                    return f"{path.stem}#{at}", np.asarray(
+                    return f"{path.parent.name}/{path.stem}#{at}", np.asarray(
                         page.render(scale=scale, grayscale=True).to_numpy()
                     ).squeeze()
             except pypdfium2.PdfiumError:
