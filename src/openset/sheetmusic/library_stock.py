@@ -1,7 +1,7 @@
 """What the library pages are made of that no training picture is: PDF documents and texts of other Debian packages.
 
-`fetch` takes about 350 MB of packages once and keeps a third of it under `cache/library`. What cannot be had is said
-and left out. The texts are manual pages, dictionaries, fortunes, the King James Bible, RFCs and Debian's own manuals
+`fetch` takes about 450 MB of packages once and keeps 200 MB of it under `cache/library`. What cannot be had is said
+and left out. The texts are manual pages, dictionaries, fortunes, the King James Bible and Debian's own manuals
 in some twenty languages; they are read as words, so that real text in real order stands on the pages.
 """
 
@@ -34,7 +34,7 @@ manpages-de manpages-fr manpages-es manpages-it manpages-pl manpages-ru manpages
 manpages-tr manpages-hu manpages-cs manpages-ro manpages-el manpages-uk fortunes fortunes-ru fortunes-zh fortunes-bg
 fortunes-de fortunes-cs fortunes-it fortunes-pl fortunes-eo bible-kjv-text dict-devil dict-gcide dict-freedict-deu-ell
 dict-freedict-ara-eng dict-freedict-eng-hin dict-freedict-san-deu dict-freedict-eng-rus dict-freedict-jpn-eng
-dict-freedict-eng-lat doc-debian doc-rfc-std
+dict-freedict-eng-lat doc-debian
 """
 TEXTS = tuple(_TEXT_NAMES.split())
 MOST_LETTERS = 400_000  # of one package's text; more would only be the same again
