@@ -19,7 +19,19 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes that make pictures")
     parser.add_argument("--tiny", action="store_true", help="a few pictures and steps: to see that every stage runs")
     args = parser.parse_args()
-    tiny = Plan(train=120, real=20, test=60, unseen=30, pages=60, steps=6, acet_steps=4, precision=0.5, prevalence=0.9)
+    tiny = Plan(
+        train=120,
+        test=60,
+        unseen=30,
+        real=20,
+        calibration=80,
+        pages=60,
+        steps=6,
+        acet_steps=4,
+        last_steps=4,
+        precision=0.5,
+        prevalence=0.5,
+    )
     build_judge(
         args.cache, tiny if args.tiny else Plan(), lambda line: print(line, flush=True), args.workers, args.target
     )

@@ -61,6 +61,7 @@ PARTS: Mapping[str, Part] = {
     ),
     "val": Part("val", "test"),
     "test": Part("test", "test"),
+    "calibration": Part("val", "test", share=0.3, only=ORDINARY),
     "unseen": Part("test", "test", unseen=True, share=0.0),
 }
 
