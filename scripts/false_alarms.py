@@ -97,7 +97,8 @@ def started(folder: Path, run: dict[str, object]) -> None:
     about.write_text(json.dumps(run))
 
 
-def report(folder: Path, threshold: float, pages: int) -> None:
+def report(folder: Path, threshold: float, pages: int) -> dict[str, float]:
+    """Prints what came out; returns the numbers that the card takes."""
     p, families, sources = [], [], []
     for path in sorted(folder.glob("[0-9]*.json")):
         record = json.loads(path.read_text())
@@ -125,10 +126,18 @@ def report(folder: Path, threshold: float, pages: int) -> None:
         print(
             f"{family:22s}{len(v):7d}{int((v >= threshold).sum()):8d}{np.median(v):9.4f}{np.quantile(v, 0.99):9.4f}{v.max():9.4f}"
         )
+    return {
+        "alarms": alarms,
+        "pages": len(values),
+        "distinct": len(set(sources)),
+        "threshold": threshold,
+        "highest": float(values.max()),
+    }
 
 
-def engravers(judge: openset.Judge, folder: Path, threshold: float) -> None:
-    """Recall on the pages of the unseen engravers, with exact two-sided 95 % intervals."""
+def engravers(judge: openset.Judge, folder: Path, threshold: float) -> dict[str, tuple[int, int]]:
+    """Recall on the pages of the unseen engravers, with exact two-sided 95 % intervals; family -> (found, pages)."""
+    result = {}
     by: dict[str, list[float]] = defaultdict(list)
     corpus = Corpus.open(folder)
     for family, value in zip(corpus.family, judged(judge, corpus, []), strict=True):
@@ -140,6 +149,8 @@ def engravers(judge: openset.Judge, folder: Path, threshold: float) -> None:
             f"{family}: {found} of {len(own)} pages found at {threshold:.4f}, recall {found / len(own):.3f} "
             f"(95 % {low:.3f} to {high:.3f}); P(sheet music) median {np.median(own):.4f}, lowest {min(own):.4f}"
         )
+        result[family] = (found, len(own))
+    return result
 
 
 def main() -> int:
@@ -155,11 +166,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/false-alarms"))
     parser.add_argument("--fetch", action="store_true", help="fetch texts and PDF documents into the cache first")
     parser.add_argument("--engravers", type=Path, help="a corpus of openset.sheetmusic.engravers: its recall, no pages")
+    parser.add_argument("--json", type=Path, help="write the numbers for scripts/sheet_card.py here")
     given = parser.parse_args()
     judge = openset.open_judge(given.judge, threads=1)
     threshold = threshold_of(judge, given.threshold)
     if given.engravers:
-        engravers(judge, given.engravers, threshold)
+        keep(given.json, engravers(judge, given.engravers, threshold))
         return 0
     if given.fetch:
         library_stock.fetch(given.cache, lambda line: print(line, flush=True))
@@ -190,8 +202,13 @@ def main() -> int:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    report(given.out, threshold, given.count)
+    keep(given.json, report(given.out, threshold, given.count))
     return 0
+
+
+def keep(file: Path | None, numbers: object) -> None:
+    if file:
+        file.write_text(json.dumps(numbers, indent=1))
 
 
 if __name__ == "__main__":
