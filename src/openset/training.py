@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,29 +66,21 @@ class Run:
             place, net.eval(), tuple(content["labels"]), content["facts"], tuple(content["history"]), content["config"]
         )
 
-    def export(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        precision: float = 0.95,
-        delta: float = 0.05,
-        prevalence: Mapping[str, float] | None = None,
-    ) -> Judge:
-        """Write the judge file `path` and open it.
+    def info(
+        self, *, precision: float = 0.95, delta: float = 0.05, prevalence: Mapping[str, float] | None = None
+    ) -> JudgeInfo:
+        """What the judge file will say of itself, thresholds included.
 
         Each label's threshold is the lowest that keeps `precision` with probability 1 - delta (see `openset.decide`),
         fitted on the held-out test pictures, those of the out folders counted as no class. A label for which they are
         too few gets no threshold, and facts["no_threshold"] says why: its pictures are then "unknown" until
         `openset calibrate` is given more. prevalence: label -> its share in the field, for all labels.
-        Raises TrainingError if the run is not finished or the net cannot be exported.
+        Raises TrainingError if the run is not finished.
         """
         if not (self.folder / HELD_OUT).exists():
             raise TrainingError(
                 f"the run in '{self.folder}' is not finished: go on with train(..., resume=True), then export"
             )
-        from .export import export
-        from .judge import open_judge
-
         held, _ = read_tensors(self.folder / HELD_OUT)
         thresholds, without = fit_thresholds(
             held["logits"].double().softmax(1).numpy(),
@@ -99,9 +91,25 @@ class Run:
             prevalence=prevalence,
             assumption="pictures to come are drawn like the held-out test pictures, each on its own",
         )
-        facts = {**self.facts, "no_threshold": without}
-        info = JudgeInfo(self.labels, self.model.preprocess, thresholds, facts, name=Path(path).stem)
-        export(self.model, path, info)
+        return JudgeInfo(self.labels, self.model.preprocess, thresholds, {**self.facts, "no_threshold": without})
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        precision: float = 0.95,
+        delta: float = 0.05,
+        prevalence: Mapping[str, float] | None = None,
+    ) -> Judge:
+        """Write the judge file `path`, with the thresholds that `info` describes, and open it.
+
+        Raises TrainingError if the run is not finished or the net cannot be exported, JudgeFileError for the path.
+        """
+        info = self.info(precision=precision, delta=delta, prevalence=prevalence)
+        from .export import export
+        from .judge import open_judge
+
+        export(self.model, path, replace(info, name=Path(path).stem))
         return open_judge(path)
 
 

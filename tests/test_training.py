@@ -1,0 +1,347 @@
+"""Training from folders to a judge: a user's story, one and several classes, and the errors a newcomer makes."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import openset
+from openset import Run
+from openset._loop import out_batch
+from openset._material import list_pictures
+from openset._runfacts import with_length
+from openset._schedule import Config, eps_at, learning_rate
+from openset.data.noise import paper_noise
+from openset.errors import DataError, TrainingError
+from openset.loader import Budget, augmented, decode_all, join, prefetched, stack
+from openset.nets import build
+from openset.runfile import generator, numpy_generator, seed_of
+
+QUICK: dict[str, Any] = {"net": "resnet-small", "size": 16, "batch_size": 16, "progress": False, "threads": 1}
+
+
+def draw(kind: str, rng: np.random.Generator) -> Image.Image:
+    """A noisy 20 x 20 picture of stripes that run down, across or nowhere (dots), each with its own phase."""
+    wave = np.sin(np.arange(20) * 2 * np.pi / rng.uniform(4, 7) + rng.uniform(0, 6))
+    pattern = {
+        "down": np.tile(wave, (20, 1)),
+        "across": np.tile(wave[:, None], (1, 20)),
+        "dots": rng.normal(0, 1, (20, 20)),
+    }
+    pixels = 128 + 80 * pattern[kind][..., None] + rng.normal(0, 15, (20, 20, 3))
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def pictures(folder: Path, kinds: dict[str, str], n: int = 40) -> Path:
+    """`folder`/<name>/ with n pictures of a kind, for each name -> kind."""
+    rng = np.random.default_rng(len(kinds))
+    for name, kind in kinds.items():
+        (folder / name).mkdir(parents=True)
+        for i in range(n):
+            draw(kind, rng).save(folder / name / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pictures")
+    pictures(root / "two", {"down": "down", "across": "across"})
+    pictures(root / "one", {"down": "down"})
+    pictures(root / "out", {"dots": "dots"})
+    return root
+
+
+@pytest.fixture(scope="module")
+def story(places: Path) -> Run:
+    """Two classes and an out folder, trained with CEDA."""
+    return openset.train(places / "two", out=places / "out", scheme="ceda", epochs=8, output=places / "run", **QUICK)
+
+
+def test_a_run_knows_its_pictures_its_accuracy_and_its_quiet(story: Run) -> None:
+    run = story
+    assert run.labels == ("across", "down")
+    accuracy = run.facts["test_accuracy"]
+    assert accuracy["value"] >= 0.9
+    assert accuracy["n"] == 12
+    assert accuracy["interval"][0] < accuracy["value"] <= accuracy["interval"][1]
+    assert run.facts["pictures"]["train"] == {"across": 28, "down": 28}
+    assert run.facts["out_pictures"] == {"train": 28, "val": 6, "test": 6}
+    assert [record["epoch"] for record in run.history] == list(range(1, len(run.history) + 1))
+    assert run.facts["test_mmc_out"] < run.facts["test_mmc_in"]
+    assert run.history[-1]["mmc_noise"] < 0.7  # quiet on noise: 1/K is .5
+
+    assert len(list((run.folder / "tensorboard").iterdir())) == 1
+    again = Run.load(run.folder)
+    assert all(torch.equal(a, b) for a, b in zip(run.model.parameters(), again.model.parameters(), strict=True))
+    assert not again.model.training
+    assert json.loads((run.folder / "run.json").read_text())["finished"] is True
+
+
+def test_the_exported_judge_decides_as_the_model(story: Run, places: Path, tmp_path: Path) -> None:
+    run = story
+    judge = run.export(tmp_path / "judge.onnx", precision=0.6, delta=0.2)
+    assert judge.labels == run.labels
+    assert judge.info.facts["scheme"] == "ceda"
+    assert set(judge.info.thresholds) | set(judge.info.facts["no_threshold"]) == set(run.labels)
+    assert judge.info.thresholds
+    decision = judge(places / "two" / "down" / "3.png")
+    assert decision.best == "down"
+    pixels = stack([np.rint(openset_pixels(places / "two" / "down" / "3.png", run) * 255).astype(np.uint8)])
+    with torch.no_grad():
+        expected = run.model(pixels).softmax(1)[0]
+    assert decision.probabilities["down"] == pytest.approx(expected[1].item(), abs=0.02)  # pixels rounded to 8 bits
+
+
+def openset_pixels(path: Path, run: Run) -> np.ndarray:
+    from openset import images
+
+    return images.resize(images.load(path), run.model.preprocess)
+
+
+def test_too_few_pictures_for_the_guarantee_give_no_threshold_and_say_why(story: Run) -> None:
+    info = story.info(precision=0.99, delta=0.01)
+    assert info.thresholds == {}
+    assert set(info.facts["no_threshold"]) == {"across", "down"}
+    assert all("picture" in why for why in info.facts["no_threshold"].values())
+
+
+@pytest.mark.parametrize("scheme", ["plain", "acet", "oe"])
+def test_one_class_and_out_folders_is_a_normal_case(places: Path, tmp_path: Path, scheme: Any) -> None:
+    run = openset.train(
+        places / "one", out=[places / "out"], scheme=scheme, epochs=2, attack_steps=1, output=tmp_path / "run", **QUICK
+    )
+    assert run.labels == ("down", "other")
+    counts = run.facts["pictures"]["train"]
+    assert counts["down"] == 28
+    if scheme == "oe":  # half of them teach quiet, the others are the class
+        assert counts["other"] + run.facts["out_pictures"]["train"] == 28
+        assert 7 <= counts["other"] <= 21
+    else:
+        assert counts["other"] == 28
+        assert run.facts["out_pictures"]["train"] == 0
+    assert ("loss_out" in run.history[0]) == (scheme != "plain")
+
+
+def test_the_same_seed_gives_the_same_bytes_whatever_the_memory_and_another_seed_does_not(
+    places: Path, tmp_path: Path
+) -> None:
+    notes = {}
+    for name, seed, memory in (("a", 0, 10**9), ("b", 0, 2000), ("c", 1, 10**9)):
+        run = openset.train(
+            places / "two",
+            scheme="acet",
+            attack_steps=1,
+            epochs=1,
+            seed=seed,
+            memory=memory,
+            output=tmp_path / name,
+            **QUICK,
+        )
+        notes[name] = " ".join(run.facts["notes"])
+    a, b, c = ((tmp_path / name / "best.safetensors").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+    assert "found no room" not in notes["a"]
+    assert "78 of 80 pictures found no room" in notes["b"]  # 16 * 16 * 3 = 768 bytes each: two fit
+
+
+def test_unreadable_pictures_are_left_out_aloud(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "data", {"a": "down", "b": "across"}, n=12)
+    (data / "a" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n not a picture")
+    run = openset.train(data, epochs=1, output=tmp_path / "run", **QUICK)
+    assert sum(run.facts["pictures"][side]["a"] for side in ("train", "val", "test")) == 12
+    assert any("broken.png" in note for note in run.facts["notes"])
+
+
+def test_errors_a_newcomer_makes_say_what_to_do(places: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    two, one = places / "two", places / "one"
+    cases: list[tuple[type[Exception], str, dict[str, Any]]] = [
+        (TrainingError, "one class, 'down', and no out folder was given", {"data": one}),
+        (TrainingError, r"add --out FOLDER", {"data": two, "scheme": "oe"}),
+        (
+            TrainingError,
+            "scheme='acett' cannot be: it must be one of plain, ceda, acet, oe",
+            {"data": two, "scheme": "acett"},
+        ),
+        (TrainingError, "epochs=0 cannot be", {"data": two, "epochs": 0}),
+        (TrainingError, r"eps=8 cannot be: it must be in \[0, 1\]", {"data": two, "eps": 8}),
+        (TrainingError, "size=64 cannot be for 'lenet'", {"data": two, "net": "lenet", "size": 64}),
+        (TrainingError, "no net called 'docent'", {"data": two, "net": "docent"}),
+        (DataError, "empty", {"data": tmp_path / "empty"}),
+        (DataError, "missing", {"data": tmp_path / "missing"}),
+        (DataError, "is not there", {"data": two, "out": tmp_path / "missing"}),
+        (DataError, "holds no pictures", {"data": two, "out": tmp_path / "empty"}),
+    ]
+    for kind, text, given in cases:
+        with pytest.raises(kind, match=text):
+            openset.train(**({"output": tmp_path / "run"} | QUICK | given))
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_in_use_and_another_start_are_refused(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "data", {"a": "down", "b": "across"}, n=10)
+    given: dict[str, Any] = {"data": data, "epochs": 1, "output": tmp_path / "run"} | QUICK
+    first = openset.train(**given)
+    with pytest.raises(TrainingError, match=r"already holds a run: go on with it by --resume"):
+        openset.train(**given)
+    with pytest.raises(TrainingError, match="epochs was 1 and is now 2"):
+        openset.train(**(given | {"epochs": 2, "resume": True}))
+    assert openset.train(**given, resume=True).history == first.history
+
+    state = json.loads((tmp_path / "run" / "run.json").read_text())
+    (tmp_path / "run" / "run.json").write_text(json.dumps(state | {"finished": False}))
+    (data / "a" / "0.png").unlink()
+    with pytest.raises(TrainingError, match="no longer those that the run"):
+        openset.train(**given, resume=True)
+    (tmp_path / "run" / "run.json").write_text(json.dumps(state | {"version": 99}))
+    with pytest.raises(TrainingError, match="upgrade openset"):
+        Run.load(tmp_path / "run")
+    with pytest.raises(TrainingError, match="holds no run"):
+        Run.load(tmp_path)
+
+
+def test_an_unfinished_run_cannot_be_exported(story: Run, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="not finished"):
+        replace(story, folder=tmp_path).export(tmp_path / "judge.onnx")
+
+
+def test_a_rate_that_diverges_is_said(places: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"training diverged.*lower lr"):
+        openset.train(places / "two", epochs=3, lr=1e18, optimiser="sgd", output=tmp_path / "run", **QUICK)
+
+
+def test_the_split_keeps_out_pictures_of_every_side_and_does_not_depend_on_where_the_folder_lies(places: Path) -> None:
+    def listed(seed: int) -> Any:
+        return list_pictures(str(places / "two"), [str(places / "out")], scheme="ceda", seed=seed, tell=lambda *_: None)
+
+    first = listed(0)
+    assert first.fingerprint == listed(0).fingerprint != listed(1).fingerprint
+    sides = [e.side for e in first.entries if e.label == -1]
+    assert {side: sides.count(side) for side in ("train", "val", "test")} == {"train": 28, "val": 6, "test": 6}
+    assert not {e.path for e in first.entries if e.side == "train"} & {
+        e.path for e in first.entries if e.side != "train"
+    }
+
+
+# --- the loop's parts, on arrays
+
+
+def config(**given: Any) -> Config:
+    base = {"scheme": "acet", "epochs": 10, "batch_size": 8, "lr": 1.0, "optimiser": "sgd", "weight_decay": 0.0}
+    base |= {"out_weight": 1.0, "eps": 0.3, "attack_steps": 3, "patience": 5, "augment": "none", "seed": 0}
+    return Config(**(base | given))
+
+
+def test_schedules_are_the_papers_and_acets_warm_start() -> None:
+    assert [round(learning_rate(config(), t), 6) for t in (0, 0.49, 0.5, 0.75, 0.9)] == [1, 1, 0.1, 0.01, 0.001]
+    rates = [learning_rate(config(optimiser="adamw"), t) for t in np.linspace(0, 0.999, 200)]
+    assert rates[0] < 0.05
+    assert max(rates) > 0.98
+    assert rates[-1] < 1e-4
+    np.testing.assert_allclose(
+        [eps_at(config(), e) for e in range(10)], [0, 0, 0.075, 0.15, 0.225, 0.3, 0.3, 0.3, 0.3, 0.3]
+    )
+    for epochs in range(1, 40):  # however short, a run ends at the whole eps
+        assert eps_at(config(epochs=epochs), epochs - 1) == 0.3
+    assert eps_at(config(scheme="ceda"), 9) == 0
+
+
+def test_default_length_is_about_a_thousand_steps() -> None:
+    assert with_length(config(batch_size=64), None, None, 640).epochs == 100
+    assert with_length(config(batch_size=64), None, None, 10).epochs == 150
+    assert with_length(config(batch_size=64), None, None, 10**6).epochs == 15
+    assert with_length(config(), 7, 3, 10).patience == 3
+
+
+def test_out_batches_come_from_where_the_scheme_says() -> None:
+    net, x = build("resnet-small", 3), torch.rand((6, 3, 16, 16), generator=torch.Generator().manual_seed(0))
+    pictures_3, pictures_6 = torch.zeros(3, 3, 16, 16), torch.zeros(6, 3, 16, 16)
+    assert out_batch(net, x, None, config(scheme="plain"), 9, 0) is None
+    assert out_batch(net, x, pictures_6, config(scheme="oe"), 9, 0) is pictures_6
+    ceda = out_batch(net, x, None, config(scheme="ceda"), 9, 4)
+    cpu = torch.device("cpu")
+    assert torch.equal(ceda, paper_noise(x, generator(cpu, 0, 9, 4, "noise")))
+    mixed = out_batch(net, x, pictures_3, config(scheme="ceda"), 9, 4)
+    assert mixed.shape == x.shape
+    assert torch.equal(mixed[3:], pictures_3)
+    warm, full = (out_batch(net, x, None, config(), epoch, 4) for epoch in (0, 9))
+    assert torch.equal(warm, paper_noise(x, generator(cpu, 0, 0, 4, "noise")))  # ACET begins as CEDA
+    distance = (full - paper_noise(x, generator(cpu, 0, 9, 4, "noise"))).abs().amax((1, 2, 3))
+    assert distance.max() <= 0.3 + 1e-6
+    assert distance.max() > 0.05
+
+
+def test_seeds_depend_on_every_counter_and_on_nothing_else() -> None:
+    seeds = {seed_of(*key) for key in [(0, 1, 2), (0, 12), (1, 2), (2, 1), (0, 1, 2, "noise"), (0, 1, "2")]}
+    assert len(seeds) == 5  # (0, 1, 2) and (0, 1, "2") read the same
+    assert all(0 <= s < 2**63 for s in seeds)
+
+
+def test_stack_and_join_pad_with_white_at_the_right_and_bottom() -> None:
+    batch = stack([np.zeros((3, 4, 6), np.uint8), np.full((3, 5, 2), 51, np.uint8)])
+    assert batch.shape == (2, 3, 5, 6)
+    assert batch[0, :, :4].max() == 0
+    assert batch[0, :, 4:].min() == 1
+    assert torch.equal(batch[1, :, :, :2], torch.full((3, 5, 2), 0.2))
+    assert batch[1, :, :, 2:].min() == 1
+    assert join(batch, torch.zeros(1, 3, 9, 1)).shape == (3, 3, 9, 6)
+
+
+def test_augmentation_keeps_shape_white_paper_and_moves_within_its_reach() -> None:
+    page = np.full((3, 32, 48), 255, np.uint8)
+    page[:, 10:20, 20:30] = 0
+    for i in range(50):
+        rng = numpy_generator(i)
+        moved = augmented(page, "light", "fit", rng)
+        assert moved.shape == page.shape
+        assert moved.max() == 255
+        rows, cols = np.nonzero(moved[0] < 255)
+        assert (np.ptp(rows), np.ptp(cols)) == (9, 9)
+        assert abs(rows.min() - 10) <= 2
+        assert abs(cols.min() - 20) <= 3
+    photo = np.random.default_rng(0).integers(0, 256, (3, 32, 32)).astype(np.uint8)
+    assert augmented(photo, "none", "stretch", numpy_generator(0)) is photo
+    assert any(
+        np.array_equal(
+            augmented(photo, "flip", "stretch", numpy_generator(i))[..., ::-1],
+            augmented(photo, "light", "stretch", numpy_generator(i)),
+        )
+        for i in range(10)
+    )
+
+
+def test_pictures_are_read_in_order_once_and_kept_while_there_is_room() -> None:
+    seen: list[str] = []
+
+    def read(path: str) -> np.ndarray | Exception:
+        seen.append(path)
+        return OSError(path) if path == "7" else np.zeros((3, 2, int(path) + 1), np.uint8)
+
+    budget = Budget(60)
+    kept, failed = decode_all([str(i) for i in range(10)], read, budget, 3, lambda: None)
+    assert sorted(seen) == [str(i) for i in range(10)]
+    assert list(failed) == [7]
+    assert list(kept) == [0, 1, 2, 3]  # 6 + 12 + 18 + 24 bytes
+    assert (budget.left, budget.refused) == (0, 5)
+
+
+def test_prefetching_keeps_order_and_passes_errors_on() -> None:
+    assert list(prefetched(lambda i: i * i, range(3, 8))) == [9, 16, 25, 36, 49]
+    assert list(prefetched(lambda i: i, range(5, 5))) == []
+
+    def work(i: int) -> float:
+        return math.sqrt(2 - i)
+
+    results = prefetched(work, range(6))
+    assert next(results) == math.sqrt(2)
+    with pytest.raises(ValueError, match=r"math domain error|nonnegative"):
+        list(results)
