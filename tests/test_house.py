@@ -30,7 +30,7 @@ ROOMS = {  # room: (its modules, the rooms it may import from)
     "calibrate": ("calibrate", "parcels images decide file judge data"),
     "report": ("report", "parcels"),
     "sheetmusic": ("sheetmusic", "parcels images decide judge data nets attack export training"),
-    "demo": ("demo _demodata", "parcels images decide judge data nets training calibrate report"),
+    "demo": ("demo _demodata", "parcels images decide judge data nets attack training calibrate report"),
     "cli": ("cli _cli __main__", "parcels images decide file judge data training export calibrate demo"),
 }
 ROOM_OF = {module: room for room, (modules, _) in ROOMS.items() for module in modules.split()}

@@ -1,0 +1,34 @@
+"""The demo from end to end with few pictures, and its errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from openset import demo
+from openset.errors import DataError
+
+
+def test_a_small_demo_end_to_end_and_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = demo.main(tmp_path / "out", per_class=40, each=6, epochs=2)
+    said = capsys.readouterr().out
+    assert str(page.resolve()) in said
+    for line in ("score-photographed.jpg", "truncated.jpg", "accuracy on", "mean max confidence outside", "under attack"):
+        assert line in said
+    root = ElementTree.fromstring(page.read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>\n"))
+    headings = [e.text for e in root.iter("h2")]
+    assert headings == ["The shipped judge: sheet music, or not?", "Plain beside ACET", "How sure, and where"] + [
+        "Pictures outside, and what both judges say"
+    ]
+    assert len(list(root.iter("figure"))) == 2
+    assert demo.main(tmp_path / "out", per_class=40, each=6, epochs=2) == page  # the finished runs are taken as they are
+    again = capsys.readouterr().out
+    assert again.split("mean max confidence")[1:] == said.split("mean max confidence")[1:]
+
+
+def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="give another folder with --output"):
+        demo.main(tmp_path / "file")
