@@ -15,7 +15,13 @@ def test_a_small_demo_end_to_end_and_again(tmp_path: Path, capsys: pytest.Captur
     page = demo.main(tmp_path / "out", per_class=40, each=6, epochs=2)
     said = capsys.readouterr().out
     assert str(page.resolve()) in said
-    for line in ("score-photographed.jpg", "truncated.jpg", "accuracy on", "mean max confidence outside", "under attack"):
+    for line in (
+        "score-photographed.jpg",
+        "truncated.jpg",
+        "accuracy on",
+        "mean max confidence outside",
+        "under attack",
+    ):
         assert line in said
     root = ElementTree.fromstring(page.read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>\n"))
     headings = [e.text for e in root.iter("h2")]
@@ -23,7 +29,9 @@ def test_a_small_demo_end_to_end_and_again(tmp_path: Path, capsys: pytest.Captur
         "Pictures outside, and what both judges say"
     ]
     assert len(list(root.iter("figure"))) == 2
-    assert demo.main(tmp_path / "out", per_class=40, each=6, epochs=2) == page  # the finished runs are taken as they are
+    assert (
+        demo.main(tmp_path / "out", per_class=40, each=6, epochs=2) == page
+    )  # the finished runs are taken as they are
     again = capsys.readouterr().out
     assert again.split("mean max confidence")[1:] == said.split("mean max confidence")[1:]
 

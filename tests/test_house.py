@@ -106,3 +106,11 @@ def test_every_public_name_is_there_and_explained() -> None:
 def test_every_module_opens_with_what_it_does() -> None:
     silent = [p for p in SOURCE.rglob("*.py") if not ast.get_docstring(ast.parse(p.read_text(encoding="utf-8")))]
     assert silent == []
+
+
+def test_training_without_torch_names_the_pip_command() -> None:
+    code = "import sys; sys.modules['torch'] = None; import openset; openset.train"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "MissingExtraError" in done.stderr
+    assert 'pip install "openset[train]"' in done.stderr

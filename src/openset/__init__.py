@@ -26,7 +26,15 @@ __all__ = ["Judge", "Run", "__version__", "open_judge", "train"]
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+        try:
+            module = importlib.import_module(f"{__name__}.{_LAZY[name]}")
+        except ModuleNotFoundError as error:
+            if error.name not in ("torch", "safetensors", "timm", "torchvision"):
+                raise
+            from .errors import MissingExtraError
+
+            raise MissingExtraError(f"{__name__}.{name}", error.name, "train") from error
+        return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -91,13 +91,11 @@ def _card(card: Card) -> Markup:
     else:
         picture = Markup(f'<img src="{escaped(card.picture)}" alt="{escaped(card.name)}" loading="lazy"/>')
     lines = joined(_verdict(judge, decision, len(card.verdicts) > 1) for judge, decision in card.verdicts.items())
-    return Markup(
-        f'<li><div class="frame">{picture}</div><p class="file">{named(card.name)}</p><dl>{lines}</dl></li>'
-    )
+    return Markup(f'<li><div class="frame">{picture}</div><p class="file">{named(card.name)}</p><dl>{lines}</dl></li>')
 
 
 def _verdict(judge: str, decision: Decision, several: bool) -> Markup:
-    """"judge: accepted as X, .97"; the judge's name is seen only where there are several, and always read aloud."""
+    """ "judge: accepted as X, .97"; the judge's name is seen only where there are several, and always read aloud."""
     hidden = "" if several else ' class="unseen"'
     title = Markup(f"<dt{hidden}>{escaped(judge)}</dt>")
     return Markup(f'<div class="{decision.outcome}">{title}<dd>{_words(decision)}</dd></div>')
@@ -118,7 +116,9 @@ def render(title: str, lead: str, sections: Sequence[Section], foot: str = "") -
     """The whole page as text. lead: what came out, in a sentence or two."""
     style = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
     body = joined(
-        Markup(f'<section aria-labelledby="part-{k}"><h2 id="part-{k}">{escaped(s.heading)}</h2>\n{joined(s.blocks)}</section>')
+        Markup(
+            f'<section aria-labelledby="part-{k}"><h2 id="part-{k}">{escaped(s.heading)}</h2>\n{joined(s.blocks)}</section>'
+        )
         for k, s in enumerate(sections, 1)
     )
     return Markup(

@@ -73,7 +73,9 @@ def _panel(number: int, series: Series, tally: Sequence[int], top: float) -> Mar
         Markup(f'<text class="name" x="{LEFT}" y="{base - full - 8}">{escaped(series.name)}</text>'),
         Markup(f'<text class="tick" x="{LEFT - 6}" y="{base - full + 5}" text-anchor="end">{top:.0%}</text>'),
         Markup(f'<text class="tick" x="{LEFT - 6}" y="{base}" text-anchor="end">0%</text>'),
-        Markup(f'<path class="grid" d="M{LEFT} {base - full}H{WIDTH - RIGHT}M{LEFT} {base - full / 2}H{WIDTH - RIGHT}"/>'),
+        Markup(
+            f'<path class="grid" d="M{LEFT} {base - full}H{WIDTH - RIGHT}M{LEFT} {base - full / 2}H{WIDTH - RIGHT}"/>'
+        ),
     ]
     for k, n in enumerate(tally):
         if n:
