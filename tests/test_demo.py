@@ -25,8 +25,11 @@ def test_a_small_demo_end_to_end_and_again(tmp_path: Path, capsys: pytest.Captur
         assert line in said
     root = ElementTree.fromstring(page.read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>\n"))
     headings = [e.text for e in root.iter("h2")]
-    assert headings == ["The shipped judge: sheet music, or not?", "Plain beside ACET", "How sure, and where"] + [
-        "Pictures outside, and what both judges say"
+    assert headings == [
+        "The shipped judge: sheet music, or not?",
+        "Plain beside ACET",
+        "How sure, and where",
+        "Pictures outside, and what both judges say",
     ]
     assert len(list(root.iter("figure"))) == 2
     assert (

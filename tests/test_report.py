@@ -60,7 +60,7 @@ def test_every_number_given_stands_on_the_page() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_counts_are_numpys(seed: int) -> None:
-    values = np.random.default_rng(seed).random(400).tolist() + [0.0, 1.0, 0.05, 0.95]
+    values = [*np.random.default_rng(seed).random(400).tolist(), 0.0, 1.0, 0.05, 0.95]
     wanted, _ = np.histogram(values, bins=BINS, range=(0, 1))
     made = counts(values)
     assert sum(made) == len(values)

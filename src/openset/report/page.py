@@ -64,14 +64,12 @@ def paragraph(text: str) -> Markup:
 def table(content: Table) -> Markup:
     head = joined((Markup(f'<th scope="col">{escaped(cell)}</th>') for cell in content.head), "")
     rows = joined(
-        (
-            Markup(
-                f'<tr><th scope="row">{escaped(row[0])}</th>'
-                + "".join(f"<td>{escaped(cell)}</td>" for cell in row[1:])
-                + "</tr>"
-            )
-            for row in content.rows
+        Markup(
+            f'<tr><th scope="row">{escaped(row[0])}</th>'
+            + "".join(f"<td>{escaped(cell)}</td>" for cell in row[1:])
+            + "</tr>"
         )
+        for row in content.rows
     )
     return Markup(
         f'<div class="wide" role="region" aria-label="{escaped(content.caption)}" tabindex="0"><table>'

@@ -48,7 +48,7 @@ class Plan:
     test: int = 1_600
     unseen: int = 1_600
     calibration: int = 3_600
-    pages: int = 5_000
+    pages: int = 3_200
     steps: int = 5_000
     acet_steps: int = 1_000
     acet_lr: float = 6e-4
