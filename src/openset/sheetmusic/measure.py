@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..export import export
 from ..metrics import auroc, auroc_interval, clopper_pearson, mmc
+from ..types import JudgeInfo
 from .build import Plan, Say, load_backbone, pages_of, probabilities
 from .corpus import Corpus
-from .net import SheetNet
+from .net import LABELS, PREPROCESS, SheetNet
 from .pool import Pages, fit_pooling, pixels_of
 from .stress import attacked_noise
 
@@ -98,6 +100,8 @@ def measure(cache: Path, plan: Plan, threshold: float, say: Say) -> dict[str, An
             "above_95_unseen": int((q[:, 0] > HIGH).sum()),
         }
         net = SheetNet(backbone, pooling)
+        if title == "plain":
+            export(net, cache / "plain.onnx", JudgeInfo(LABELS, PREPROCESS, name="plain"))
         for eps in RADII:
             attacked = attacked_noise(net, scores, eps=eps, n=ATTACKED, seed=plan.seed)
             entry[f"noise_{eps}"] = {
