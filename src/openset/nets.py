@@ -152,6 +152,9 @@ class DocNet(Net):
         self.last = MaskedBlock(128, 128, 1)
         self.attention = nn.Conv2d(128, 1, 1)
         self.head = nn.Linear(256, classes)
+        for module in self.modules():  # He et al. 2015: variances near 1, where batch-norm's statistics start
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def features(self, x: Tensor) -> Tensor:
         ink = 1 - gray(x)
