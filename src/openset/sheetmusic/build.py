@@ -33,8 +33,8 @@ Say = Callable[[str], None]
 SHIPPED = Path(__file__).with_name("sheet-music.onnx")
 ASSUMPTION = (
     "pictures to come are drawn like the made calibration pictures (scores, and ordinary pictures: text, documents, "
-    "photographs, screens; families in equal shares, degraded as scans, photographs, faxes), and the share of sheet music "
-    "among them is the prevalence given"
+    "photographs, screens; families in equal shares, degraded as scans, photographs, faxes), and the label's share among "
+    "them is the prevalence given"
 )
 
 
@@ -57,7 +57,8 @@ class Plan:
     eps: float = 0.3
     precision: float = 0.99
     delta: float = 0.05
-    prevalence: float = 0.2
+    prevalence: float = 0.5
+    prevalence_other: float = 0.7
 
 
 def make_data(cache: Path, plan: Plan, say: Say, workers: int) -> None:
@@ -159,7 +160,7 @@ def thresholds_of(pooling: Pooling, pages: Pages, plan: Plan, say: Say) -> Mappi
     """The guaranteed thresholds, on calibration pages whose label is beyond doubt."""
     p = probabilities(pooling, pages)[pages.use]
     truth = np.where(pages.sheet[pages.use], 0, 1)
-    share = {LABELS[0]: plan.prevalence, LABELS[1]: 1 - plan.prevalence}
+    share = {LABELS[0]: plan.prevalence, LABELS[1]: plan.prevalence_other}
     found, failed = fit_thresholds(
         p, truth, LABELS, precision=plan.precision, delta=plan.delta, prevalence=share, assumption=ASSUMPTION
     )

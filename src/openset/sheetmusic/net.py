@@ -96,20 +96,30 @@ def pooled(logits: Tensor, spread: Tensor) -> Tensor:
 
 
 class Pooling(nn.Module):
-    """The learned pooling: standardised features of all scales [B, 21] -> inner logits [B, 3]."""
+    """The learned pooling: standardised features of all scales [B, 21] -> inner log-probabilities [B, 3].
+
+    The mean of the log-probabilities of several small nets that differ in their random start only.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, hidden: int = 24) -> None:
+    def __init__(self, hidden: int = 24, members: int = 8) -> None:
         super().__init__()
         n = FEATURES * len(SCALES)
         self.register_buffer("mean", torch.zeros(n))
         self.register_buffer("std", torch.ones(n))
-        self.layers = nn.Sequential(nn.Linear(n, hidden), nn.ReLU(), nn.Linear(hidden, 3))
+        self.members = nn.ModuleList(
+            nn.Sequential(nn.Linear(n, hidden), nn.ReLU(), nn.Linear(hidden, 3)) for _ in range(members)
+        )
+
+    def each(self, features: Tensor) -> list[Tensor]:
+        """Every member's logits [B, 3]."""
+        known = ((features - self.mean) / self.std).clamp(-5, 5)
+        return [member(known) for member in self.members]
 
     def forward(self, features: Tensor) -> Tensor:
-        return cast(Tensor, self.layers(((features - self.mean) / self.std).clamp(-5, 5)))
+        return torch.stack([torch.log_softmax(logits, 1) for logits in self.each(features)]).mean(0)
 
 
 class SheetNet(nn.Module):

@@ -77,7 +77,7 @@ def balance(pages: Pages) -> Tensor:
     return torch.from_numpy(weight).float()
 
 
-def fit_pooling(pages: Pages, *, seed: int, steps: int = 3000, lr: float = 5e-3, two_classes: bool = False) -> Pooling:
+def fit_pooling(pages: Pages, *, seed: int, steps: int = 1500, lr: float = 5e-3, two_classes: bool = False) -> Pooling:
     """Full-batch AdamW on the weighted cross entropy of the inner class. two_classes: the plain judge, without "neither"."""
     torch.manual_seed(seed)
     pooling = Pooling()
@@ -92,15 +92,16 @@ def fit_pooling(pages: Pages, *, seed: int, steps: int = 3000, lr: float = 5e-3,
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = lr * 0.5 * (1 + np.cos(np.pi * step / steps))
-        logits = pooling(pages.features)
-        if two_classes:
-            logits = logits[:, :OUT]
-        loss = (F.cross_entropy(logits, target, reduction="none") * weight).sum()
+        loss = torch.zeros(())
+        for logits in pooling.each(pages.features):
+            known = logits[:, :OUT] if two_classes else logits
+            loss = loss + (F.cross_entropy(known, target, reduction="none") * weight).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     if two_classes:  # the third logit is out of reach
         with torch.no_grad():
-            pooling.layers[-1].weight[OUT] = 0
-            pooling.layers[-1].bias[OUT] = -1e4
+            for member in pooling.members:
+                member[-1].weight[OUT] = 0
+                member[-1].bias[OUT] = -1e4
     return pooling.eval()
