@@ -373,12 +373,16 @@ def test_info_as_json_is_the_metadata_themselves(run: Run, judge: str) -> None:
     assert info_from_json(out) == info()
 
 
-@pytest.mark.parametrize("words", [["train", "pics"], ["export", "runs/x"], ["demo"]])
-def test_without_torch_the_pip_command_is_told(words: list[str], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("words", "extra"), [(["train", "pics"], "train"), (["export", "runs/x"], "train"), (["demo"], "demo")]
+)
+def test_without_torch_the_pip_command_is_told(
+    words: list[str], extra: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     code, out, err = run(*words)
     assert (code, out) == (1, "")
-    assert 'pip install "openset[train]"' in err
+    assert f'pip install "openset[{extra}]"' in err
     assert err.count("\n") == 1
 
 

@@ -43,3 +43,12 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="give another folder with --output"):
         demo.main(tmp_path / "file")
+
+
+def test_ctrl_c_says_that_the_same_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("openset.training.train", stopped)
+    with pytest.raises(KeyboardInterrupt, match="the same command goes on in"):
+        demo.main(tmp_path / "out", per_class=2, each=1, epochs=1)

@@ -102,3 +102,15 @@ def test_a_thumbnail_is_never_enlarged() -> None:
         uri = report.thumbnail(np.full((side, side, 3), 200, np.uint8))
         image = Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1])))
         assert image.size == (wanted, wanted)
+
+
+def test_the_threshold_is_drawn_at_its_confidence() -> None:
+    """At 3/4 of the axis, which the ticks 0 and 1 define."""
+    svg = str(report.histogram("h", "caption", [report.Series("one", [0.2, 0.9], 0.75)]))
+    ticks = {
+        t: float(x)
+        for x, t in re.findall(r'<text class="tick" x="([\d.]+)" y="[\d.]+" text-anchor="middle">([\d.]+)<', svg)
+    }
+    (line,) = re.findall(r'class="threshold" d="M([\d.]+) ', svg)
+    assert float(line) == pytest.approx(ticks["0"] + 0.75 * (ticks["1"] - ticks["0"]), abs=0.01)
+    assert "threshold 0.750" in svg

@@ -18,7 +18,7 @@ def demo(
     \b
     Exit code: 0 done, 1 it could not be done, 130 stopped with Ctrl-C
     """
-    needs("The demo", ["torch", "safetensors", "onnx", "onnxscript"], "train")
+    needs("The demo", ["torch", "safetensors", "onnx", "onnxscript", "mlxtend"], "demo")
     from ..demo import main
 
     main(output)

@@ -6,7 +6,7 @@ reader's system is, narrow on a phone, prints, loads nothing from anywhere, and 
 
 from .markup import Markup
 from .page import Card, Section, Table, cards, paragraph, render, table, thumbnail, write
-from .plots import Series, histogram
+from .plots import Series, histogram, side_by_side
 
 __all__ = [
     "Card",
@@ -18,6 +18,7 @@ __all__ = [
     "histogram",
     "paragraph",
     "render",
+    "side_by_side",
     "table",
     "thumbnail",
     "write",

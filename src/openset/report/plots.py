@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .markup import Markup, escaped, joined
 
-WIDTH, PANEL, LEFT, RIGHT, TOP, BOTTOM = 420, 118, 44, 10, 22, 40
+WIDTH, PANEL, LEFT, RIGHT, TOP, BOTTOM = 420, 128, 44, 10, 32, 40
 BINS = 20
 
 
@@ -95,7 +95,7 @@ def _panel(number: int, series: Series, tally: Sequence[int], top: float) -> Mar
         parts.append(
             Markup(
                 f'<text class="limit" x="{x + (4 if anchor == "start" else 0):.2f}" y="{base - full - 8}" '
-                f'text-anchor="{anchor}">threshold {shown(series.threshold)}</text>'
+                f'text-anchor="{anchor}">threshold {series.threshold:.3f}</text>'
             )
         )
     return joined(parts)
@@ -116,7 +116,7 @@ def _said(series: Series) -> str:
     if series.threshold is None:
         return text + "."
     below = sum(c < series.threshold for c in values)
-    return f"{text}, {below} below the threshold {shown(series.threshold)}."
+    return f"{text}, {below} below the threshold {series.threshold:.3f}."
 
 
 def _numbers(series: Sequence[Series], tallies: Sequence[Sequence[int]], bins: int) -> Markup:
@@ -137,6 +137,11 @@ def _numbers(series: Sequence[Series], tallies: Sequence[Sequence[int]], bins: i
         "<details><summary>The numbers</summary><table><thead>"
         f'<tr><th scope="col">confidence</th>{head}</tr></thead><tbody>{rows}</tbody></table></details>'
     )
+
+
+def side_by_side(figures: Sequence[Markup]) -> Markup:
+    """Figures beside one another where the page is wide enough, else under one another."""
+    return Markup(f'<div class="plots">{joined(figures)}</div>')
 
 
 def shown(confidence: float) -> str:
