@@ -216,7 +216,7 @@ def histograms(measured: Sequence[Measured]) -> report.Section:
     outside = [report.Series(NAMES[m.scheme], confidences(m.away), m.threshold) for m in measured]
     blocks = [
         report.histogram("inside", "Confidence inside: test digits. It should be high.", inside),
-        report.histogram("outside", "Confidence outside: pictures that are no digits. It should be low.", outside),
+        report.histogram("outside", "Confidence outside: no digits. It should be low.", outside),
     ]
     return report.Section("How sure, and where", [report.side_by_side(blocks)])
 
