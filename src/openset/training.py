@@ -153,9 +153,7 @@ def train(
     out: folders of pictures that are no class. With several classes, ceda and acet take half of each out-batch from
     them (rounded down) and half noise; plain only measures on them. With ONE class folder they become the class
     "other", and the scheme's out-pictures are noise (ceda, acet) or every second training picture of them (oe).
-    eps: .1 by default, a cautious choice below the paper's .3. Measured on faint drawn lines (docnet, 400 pictures, one
-    seed): with the warm start .1 and .3 both kept validation accuracy 1.000, so that task does not decide between
-    them; mean confidence attacked at .1 was .38 and .38, at .3 it was .60 and .47 (plain 1.00; 1/K is .33).
+    eps: .1 by default, a cautious choice below the paper's .3; no benchmark in this tree decides between them yet.
 
     net: "docnet", "lenet", "resnet-small" or a timm name; size: side of its pictures in pixels (default the net's
     own); pretrained, weights: see `openset.nets.build`. optimiser: "adamw" (lr .002, decay .01, warm-up and cosine) or
