@@ -86,7 +86,7 @@ def line(name: str, inside: np.ndarray, seen: np.ndarray, unseen: np.ndarray) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("cache", type=Path)
-    parser.add_argument("--backbone", default="last")
+    parser.add_argument("--backbone", default="long")
     parser.add_argument("--train", type=int, default=1500)
     parser.add_argument("--test", type=int, default=800)
     parser.add_argument("--seeds", type=int, default=3)

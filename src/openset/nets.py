@@ -7,6 +7,7 @@ pages of any shape; white padding at the right and bottom does not change its an
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from itertools import pairwise
 
 import torch
@@ -20,7 +21,7 @@ OWN = ("docnet", "lenet", "resnet-small")
 GRAY = (0.299, 0.587, 0.114)
 
 
-class Net(nn.Module):
+class Net(nn.Module, ABC):
     """A classifier: `forward(x) == classify(features(x))`.
 
     x: float32 [B, 3, H, W] in [0, 1]. features: [B, D]. Logits: [B, classes]. `preprocess` says how a picture
@@ -32,8 +33,8 @@ class Net(nn.Module):
         self.name, self.classes, self.preprocess = name, classes, preprocess
         self.head: nn.Module = nn.Identity()
 
-    def features(self, x: Tensor) -> Tensor:
-        raise NotImplementedError(f"{type(self).__name__} must define features(x)")
+    @abstractmethod
+    def features(self, x: Tensor) -> Tensor: ...
 
     def classify(self, features: Tensor) -> Tensor:
         return self.head(features)

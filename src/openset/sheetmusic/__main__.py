@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
-from .build import SHIPPED, Plan, build_judge
+from .build import SHIPPED, STAGES, Plan, build_judge
 
 
 def main() -> None:
@@ -25,10 +26,9 @@ def main() -> None:
         unseen=30,
         real=20,
         calibration=80,
+        more=20,
         pages=60,
-        steps=6,
-        acet_steps=4,
-        last_steps=4,
+        stages=tuple(replace(stage, steps=4) for stage in STAGES),
         precision=0.5,
         prevalence=0.5,
     )

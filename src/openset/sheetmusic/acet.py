@@ -1,6 +1,6 @@
 """ACET for the backbone: noise moved inside an l_inf ball towards "sheet music", taught as neither.
 
-A quarter of each batch becomes noise: uniform or permuted pixels, low-passed, at one to eight times the pixel's size.
+Some rows of a batch become noise: uniform or permuted pixels, low-passed, at one to eight times the pixel's size.
 Starts are the ones that break masked gradients: random, block signs, and real scores projected into the ball; then a few
 sign steps. Batch-norm is in eval mode during the attack (Hein et al. 2019, section 4, and its released code).
 """
@@ -67,15 +67,21 @@ def start(noise: Tensor, scores: Tensor, eps: Tensor, rng: np.random.Generator) 
 
 @dataclass(frozen=True)
 class NoiseAttack:
-    """Given to `fit_backbone(attack=...)`. eps: the largest radius, each image draws its own from eps/4 to eps."""
+    """Given to `fit_backbone(attack=...)`. eps: the largest radius, each image draws its own from eps/4 to eps.
+
+    every: only one step in so many is attacked, the others train on the crops as they are.
+    """
 
     eps: float
     steps: int = 3
     rows: int = 4
+    every: int = 1
     seed: int = 0
 
     def __call__(self, net: Backbone, pixels: Tensor, target: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """The batch with its last rows replaced by attacked noise of class "neither"."""
+        if step % self.every:
+            return pixels, target
         rng = np.random.default_rng([self.seed, step, 7])
         scores = pixels[(target == SHEET).flatten(1).any(1)]
         scores = scores if len(scores) else pixels

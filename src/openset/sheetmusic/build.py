@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,22 +40,40 @@ ASSUMPTION = (
 
 
 @dataclass(frozen=True)
+class Stage:
+    """One training of the backbone: on which parts, how long, and how noise is attacked meanwhile (eps 0: it is not)."""
+
+    name: str
+    parts: tuple[str, ...]
+    steps: int
+    lr: float
+    eps: float = 0.0
+    attack_steps: int = 3
+    rows: int = 4
+    every: int = 1
+
+
+STAGES = (
+    Stage("plain", ("train",), 5_000, 3e-3),
+    Stage("acet", ("train", "real"), 1_000, 6e-4, eps=0.3),
+    Stage("last", ("train", "real"), 2_400, 1.5e-3, eps=0.3, attack_steps=2, rows=2),
+    Stage("long", ("train", "real", "more"), 8_000, 2e-3, eps=0.12, rows=3, every=2),
+)
+
+
+@dataclass(frozen=True)
 class Plan:
     """How much of everything. The numbers of docs/sheet-music.md were measured with these."""
 
     seed: int = 11
     train: int = 10_800
     real: int = 2_000
+    more: int = 3_600
     test: int = 1_600
     unseen: int = 1_600
     calibration: int = 3_600
-    pages: int = 3_200
-    steps: int = 5_000
-    acet_steps: int = 1_000
-    acet_lr: float = 6e-4
-    last_steps: int = 2_400
-    last_lr: float = 1.5e-3
-    eps: float = 0.3
+    pages: int = 4_000
+    stages: tuple[Stage, ...] = STAGES
     precision: float = 0.99
     delta: float = 0.05
     prevalence: float = 0.5
@@ -75,6 +94,7 @@ def make_data(cache: Path, plan: Plan, say: Say, workers: int) -> None:
         "unseen": plan.unseen,
         "real": plan.real,
         "calibration": plan.calibration,
+        "more": plan.more,
     }
     for k, (part, count) in enumerate(counts.items()):
         began = time.monotonic()
@@ -87,42 +107,33 @@ def make_data(cache: Path, plan: Plan, say: Say, workers: int) -> None:
 
 def corpus_of(cache: Path, part: str) -> Corpus:
     """A part's corpus; "train" comes with the further pictures out of packages."""
-    more = [cache / "corpus" / "real"] if part == "train" else []
-    return Corpus.open(cache / "corpus" / part, *more)
+    more = STAGES[-1].parts[1:] if part == "train" else ()
+    return Corpus.open(*(cache / "corpus" / name for name in (part, *more)))
+
+
+def _said(say: Say, name: str, line: str) -> None:
+    say(f"{name}: {line}")
 
 
 def train_backbones(cache: Path, plan: Plan, say: Say) -> Backbone:
-    """The backbone from scratch, then ACET on noise from its weights, then longer with a smaller share of noise."""
-    first = Corpus.open(cache / "corpus" / "train")
-    fit_backbone(first, classes_of(first.family), cache / "plain", steps=plan.steps, seed=plan.seed, say=say)
-    every = corpus_of(cache, "train")
-    classes = classes_of(every.family)
-    attack = NoiseAttack(plan.eps, seed=plan.seed)
-    warm = cache / "plain" / "backbone.safetensors"
-    fit_backbone(
-        every,
-        classes,
-        cache / "acet",
-        steps=plan.acet_steps,
-        seed=plan.seed + 1,
-        lr=plan.acet_lr,
-        start=warm,
-        attack=attack,
-        say=say,
-    )
-    warm = cache / "acet" / "backbone.safetensors"
-    attack = NoiseAttack(plan.eps, steps=2, rows=2, seed=plan.seed)
-    return fit_backbone(
-        every,
-        classes,
-        cache / "last",
-        steps=plan.last_steps,
-        seed=plan.seed + 2,
-        lr=plan.last_lr,
-        start=warm,
-        attack=attack,
-        say=say,
-    )
+    """The stages of the backbone one after another, each from the weights of the one before; returns the last."""
+    backbone, start = Backbone(), None
+    for k, stage in enumerate(plan.stages):
+        corpus = Corpus.open(*(cache / "corpus" / part for part in stage.parts))
+        attack = NoiseAttack(stage.eps, stage.attack_steps, stage.rows, stage.every, plan.seed) if stage.eps else None
+        backbone = fit_backbone(
+            corpus,
+            classes_of(corpus.family),
+            cache / stage.name,
+            steps=stage.steps,
+            seed=plan.seed + k,
+            lr=stage.lr,
+            start=start,
+            attack=attack,
+            say=partial(_said, say, stage.name),
+        )
+        start = cache / stage.name / "backbone.safetensors"
+    return backbone
 
 
 def load_backbone(folder: Path) -> Backbone:
@@ -173,10 +184,10 @@ def build_judge(cache: Path, plan: Plan, say: Say = print, workers: int = 2, tar
     """All stages; returns the judge file. Raises OpensetError where a stage cannot be done."""
     began = time.monotonic()
     make_data(cache, plan, say, workers)
-    backbone = train_backbones(cache, plan, say)
-    pooling = fit_pooling(pages_of(cache, backbone, "last", "train", plan.pages, say), seed=plan.seed)
+    backbone, name = train_backbones(cache, plan, say), plan.stages[-1].name
+    pooling = fit_pooling(pages_of(cache, backbone, name, "train", plan.pages, say), seed=plan.seed)
     save_file(pooling.state_dict(), cache / "pooling.safetensors")
-    thresholds = thresholds_of(pooling, pages_of(cache, backbone, "last", "calibration", None, say), plan, say)
+    thresholds = thresholds_of(pooling, pages_of(cache, backbone, name, "calibration", None, say), plan, say)
     facts = {
         "made_with": f"openset {__version__}, python -m openset.sheetmusic",
         "plan": asdict(plan),

@@ -18,6 +18,7 @@ from openset.sheetmusic.letters import LETTERS
 from openset.sheetmusic.papers import PAPERS
 from openset.sheetmusic.plates import PLATES
 from openset.sheetmusic.screens import SCREENS
+from openset.sheetmusic.shelf import SHELF
 from openset.sheetmusic.tables import TABLES
 from openset.sheetmusic.texts import TEXTS
 from openset.sheetmusic.typeset import Picture
@@ -32,5 +33,6 @@ DOCUMENTS: dict[str, Family] = {
     **CHARTS,
     **DIAGRAMS,
     **PLATES,
+    **SHELF,
     **COMPOSED,
 }

@@ -70,7 +70,7 @@ def measure(cache: Path, plan: Plan, threshold: float, say: Say) -> dict[str, An
     judges: Mapping[str, tuple[str, bool]] = {
         "plain": ("plain", True),
         "outlier exposure": ("plain", False),
-        "shipped": ("last", False),
+        "shipped": (plan.stages[-1].name, False),
     }
     result: dict[str, Any] = {"plan": asdict(plan), "threshold": threshold, "schemes": {}}
     scores = torch.cat([pixels_of(page)[:, :1, :512, :512] for page in _some_scores(cache)])

@@ -19,12 +19,14 @@ from .degrade import degrade, to_gray
 from .documents import DOCUMENTS
 from .net import OTHER, OUT
 from .sample import Gray, Sample
+from .shelf import SHELF
 
 Draw = Callable[[np.random.Generator], np.ndarray]
 ORDINARY = frozenset(
     "prose_page columns_page title_page poem play dictionary contents newspaper letter typewritten library_card "
     "big_words handwriting signatures mathematics chord_sheet receipt invoice web_page code terminal chat slide poster "
-    "hymn article open_book heap overview logo worn_leaf photo photo_cover collage captioned clipart outline screen pdf_pages".split()
+    "hymn article open_book heap overview logo worn_leaf photo photo_cover collage captioned clipart outline screen pdf_pages "
+    "cover_frames blank_leaf film_frame ruled_off".split()
 )
 UNSEEN = frozenset(lines.UNSEEN_LINES) | frozenset(
     "sudoku crossword calendar cheque technical uml town_plan tracks box_plot heat_map bar_codes".split()
@@ -45,19 +47,28 @@ def classes_of(families: list[str]) -> np.ndarray:
 class Part:
     """One part of the data. scores: which scores ("train", "val", "test"); letters: which fonts; unseen: only families
     that are never trained on instead of the trained ones; share: of scores among all pictures; only: just these
-    families."""
+    families; photographed: the least share of the scores that are photographs."""
 
     scores: str
     letters: str
     unseen: bool = False
     share: float = 0.45
     only: frozenset[str] = frozenset()
+    photographed: float = 0.0
 
 
 PARTS: Mapping[str, Part] = {
     "train": Part("train", "train"),
     "real": Part(
         "train", "train", share=0.0, only=frozenset("photo pdf_pages screen clipart captioned collage".split())
+    ),
+    "more": Part(
+        "train",
+        "train",
+        share=0.5,
+        only=frozenset(SHELF)
+        | frozenset("photo clipart collage captioned photo_cover outline title_page logo".split()),
+        photographed=0.6,
     ),
     "val": Part("val", "test"),
     "test": Part("test", "test"),
@@ -88,7 +99,8 @@ def load(part: str, cache: Path) -> Maker:
         if rng.random() < spec.share:
             for _ in range(20):
                 clean = handdrawn.make(rng) if rng.random() < 0.2 else engrave.make(rng, music)
-                sample = degrade(clean, rng, pictures=grounds)
+                kind = "photo" if spec.photographed and rng.random() < spec.photographed else None
+                sample = degrade(clean, rng, kind=kind, pictures=grounds)
                 if sample.sheet:
                     return sample
         name = list(others)[int(rng.integers(len(others)))]
