@@ -21,7 +21,7 @@ ROOMS = {  # room: (its modules, the rooms it may import from)
     "judge": ("judge", "parcels images decide file"),
     "data": ("data", "parcels images"),
     "nets": ("nets _weights losses", "parcels"),
-    "attack": ("attack", "parcels nets"),
+    "attack": ("attack _ball _climb _combine _patterns _search _vanish", "parcels nets"),
     "export": ("export", "parcels file judge"),
     "training": (
         "training _loop _material _runfacts _schedule _watch loader runfile",

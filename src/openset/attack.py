@@ -1,47 +1,57 @@
-"""Attacks that raise a net's confidence inside an l_inf ball: the inner step of ACET, and the audit's first family.
+"""Attacks that raise a net's confidence inside an l_inf ball: ACET's inner step, and what may be called robust.
 
-The paper's projected gradient ascent (Hein et al. 2019, arXiv 1812.05720, section 4.1, as released): the best
-iterate of each image is kept, the unperturbed one counted, and batch-norm runs on its stored statistics. A weak
-result is no proof of quiet: ACET's nets hide peaks from gradients (see the audit's gradient-free families).
+One contract: `attack(net, z, *, eps, generator, objective=log_max_prob, ...)` gives points of the ball around z inside
+[0, 1], one an image, never worse than z; the net's modes, batch-norm statistics and gradients stay as they were.
+ACET's nets hide peaks from gradients, so a single weak attack proves nothing: `worst` takes the worst over gradient,
+gradient-free and structured families, and says how often the gradient vanished. All of it is 'searched': from below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from ._ball import Best, Objective, check, evaluating, project, random_start
+from ._climb import apgd, let_through, log_prob_of, margin, uniform_start
+from ._combine import chain, targeted, transfer
+from ._patterns import HELD_OUT, PATTERNS, TRAINED
+from ._search import projected, squares, structured
+from ._vanish import GradientReport, gradient_report
 from .losses import log_max_prob
 
-Objective = Callable[[Tensor], Tensor]
+__all__ = [
+    "FAMILIES_HELD_OUT",
+    "FAMILIES_TRAINED",
+    "PATTERNS",
+    "Attacked",
+    "GradientReport",
+    "Objective",
+    "apgd",
+    "chain",
+    "evaluating",
+    "gradient_report",
+    "let_through",
+    "log_prob_of",
+    "margin",
+    "maximise_confidence",
+    "project",
+    "projected",
+    "random_start",
+    "squares",
+    "structured",
+    "targeted",
+    "transfer",
+    "uniform_start",
+    "worst",
+]
 
-
-@contextmanager
-def evaluating(net: nn.Module) -> Iterator[None]:
-    """`net` in eval mode inside the block; every submodule's own mode is restored after it, errors included."""
-    modes = [(module, module.training) for module in net.modules()]
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-def project(x: Tensor, centre: Tensor, eps: float, lower: float = 0.0, upper: float = 1.0) -> Tensor:
-    """The nearest point to x in the l_inf ball of radius eps around `centre`, intersected with [lower, upper]."""
-    return torch.minimum(torch.maximum(x, centre - eps), centre + eps).clamp(lower, upper)
-
-
-def random_start(z: Tensor, eps: float, generator: torch.Generator | None = None) -> Tensor:
-    """The paper's start: project(z + u * U(-eps, eps)) with one u ~ U(0, 1) an image. z: [B, ...]."""
-    device = z.device if generator is None else generator.device
-    u = torch.rand(len(z), generator=generator, device=device, dtype=z.dtype)
-    noise = torch.rand(z.shape, generator=generator, device=device, dtype=z.dtype) * 2 - 1
-    shift = noise * (eps * u).view(-1, *[1] * (z.dim() - 1))
-    return project(z + shift.to(z.device), z, eps)
+FAMILIES_TRAINED = ("noise", "pgd", *TRAINED, "projected", "squares", "let-through")
+FAMILIES_HELD_OUT = (*HELD_OUT, "apgd", "apgd-margin", "targeted", "transfer", "chain")
 
 
 def maximise_confidence(
@@ -57,6 +67,7 @@ def maximise_confidence(
 ) -> Tensor:
     """Points of the l_inf ball around z, inside [0, 1], at which `objective(net(x))` is as large as was found.
 
+    The paper's projected gradient ascent (Hein et al. 2019, arXiv 1812.05720, section 4.1, as released).
     z: [B, ...] in [0, 1]. eps >= 0 in the same unit. steps: sign-gradient steps of size `step` (default
     eps / steps; the paper trains with eps .3 and 40 steps, and evaluates with 80 steps of .0075). start: where to
     begin, projected into the ball; default `random_start(z, eps, generator)`. objective: logits [B, K] -> [B],
@@ -66,26 +77,154 @@ def maximise_confidence(
     never lower than at z. The net's modes, batch-norm statistics and parameter gradients are left as they were.
     Raises ValueError for a negative eps or steps, or pixels outside [0, 1]. Not a bound: a search from below.
     """
-    if eps < 0 or steps < 0:
-        raise ValueError(f"eps and steps must be >= 0, got eps={eps}, steps={steps}")
-    if len(z) and not (z.min() >= 0 and z.max() <= 1):
-        raise ValueError(f"z must lie in [0, 1], got [{z.min().item()}, {z.max().item()}]: divide pixels by 255")
+    check(z, eps, steps=steps)
     with torch.inference_mode(False), evaluating(net):
-        best = z.detach().clone()
+        best = Best(net, z, eps, objective)
         if eps == 0 or not len(z):
-            return best
-        with torch.no_grad():
-            value = objective(net(best))
-        x = random_start(best, eps, generator) if start is None else project(start.detach().clone(), best, eps)
-        centre, size = best.clone(), eps / max(steps, 1) if step is None else step
+            return best.x
+        x = random_start(best.centre, eps, generator) if start is None else best.project(start.detach().clone())
+        size = eps / max(steps, 1) if step is None else step
         for i in range(steps + 1):
             last = i == steps
             with torch.set_grad_enabled(not last):
                 x.requires_grad_(not last)
                 current = objective(net(x))
-            raised = (current.detach() > value).view(-1, *[1] * (z.dim() - 1))
-            best, value = torch.where(raised, x.detach(), best), torch.maximum(current.detach(), value)
+            best.take(x, current)
             if not last:
                 (gradient,) = torch.autograd.grad(current.sum(), x)
-                x = project(x.detach() + size * gradient.sign(), centre, eps)
-        return best
+                x = best.project(x.detach() + size * gradient.sign())
+        return best.x
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What `worst` found for each image of z.
+
+    points: [B, ...], the worst point met; confidence: [B], the net's there. by: family -> [B], the confidence at that
+    family's own best point (`FAMILIES_TRAINED` and `FAMILIES_HELD_OUT` name which of them the repaired ACET learns
+    from). vanished: where -> share of images whose gradient is exactly zero there; "logits equal the bias" at z.
+    """
+
+    points: Tensor
+    confidence: Tensor
+    by: Mapping[str, Tensor]
+    vanished: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much of each family a budget buys, in steps or tries."""
+
+    pgd: int
+    patterns: int
+    pictures: int
+    squares: int
+    apgd: int
+    restarts: int
+    classes: int
+
+
+PLANS = {
+    "quick": Plan(pgd=20, patterns=6, pictures=8, squares=60, apgd=12, restarts=1, classes=2),
+    "audit": Plan(pgd=80, patterns=24, pictures=32, squares=250, apgd=50, restarts=1, classes=4),
+    "long": Plan(pgd=80, patterns=96, pictures=128, squares=1000, apgd=100, restarts=3, classes=10),
+}
+
+
+def worst(
+    net: nn.Module,
+    z: Tensor,
+    *,
+    eps: float,
+    generator: torch.Generator,
+    budget: Literal["quick", "audit", "long"] = "audit",
+    images: Tensor | None = None,
+    others: Sequence[nn.Module] = (),
+    batch: int = 64,
+) -> Attacked:
+    """The largest confidence that any family finds in the ball of eps around each image: call nothing less robust.
+
+    z: [B, C, H, W] in [0, 1]. images: clean pictures of z's shape to project into the ball (give those of the net's
+    own classes: they were measured to matter most). others: nets whose weak points are tried on this one. budget: a
+    larger one runs the smaller ones too, with the same draws, so it never finds less. batch: images attacked side by
+    side. One number is drawn from `generator`; every family has a stream of its own, made from it. Raises ValueError
+    for a negative eps or pixels outside [0, 1]. 'searched', from below: never an upper bound.
+    """
+    check(z, eps)
+    seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device).item())
+    levels = list(PLANS)[: list(PLANS).index(budget) + 1]
+    parts = []
+    with torch.inference_mode(False), evaluating(net):
+        for first in range(0, max(len(z), 1), batch):
+            part = z[first : first + batch].detach().clone()
+            rounds = [
+                _round(net, part, eps, PLANS[level], images, others, _streams(generator.device, seed, first, level))
+                for level in levels
+            ]
+            by = {name: torch.stack([values[name] for _, values in rounds]).amax(0).exp() for name in rounds[0][1]}
+            best = Best(net, part, eps, log_max_prob)
+            for found, _ in rounds:
+                best.take(found.x, found.value)
+            parts.append((best.x, best.value.exp(), by))
+        points = torch.cat([x for x, _, _ in parts])
+        ball = uniform_start(z.detach().clone(), eps, _streams(generator.device, seed, "vanished")("ball"))
+        at_z = gradient_report(net, z)
+        vanished = {
+            "at z": at_z.share,
+            "at random points of the ball": gradient_report(net, ball).share,
+            "at the worst points": gradient_report(net, points).share,
+            "logits equal the output bias at z": at_z.share_constant,
+        }
+    by = {name: torch.cat([values[name] for _, _, values in parts]) for name in parts[0][2]}
+    return Attacked(points, torch.cat([confidence for _, confidence, _ in parts]), by, vanished)
+
+
+def _streams(device: torch.device, *seed: object) -> Callable[[str], torch.Generator]:
+    """A generator for each name, a function of the seed and the name alone."""
+
+    def stream(name: str) -> torch.Generator:
+        digest = hashlib.sha256("/".join(map(str, (*seed, name))).encode()).digest()
+        return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+    return stream
+
+
+def _round(
+    net: nn.Module,
+    z: Tensor,
+    eps: float,
+    plan: Plan,
+    images: Tensor | None,
+    others: Sequence[nn.Module],
+    stream: Callable[[str], torch.Generator],
+) -> tuple[Best, dict[str, Tensor]]:
+    """Every family once. Gives the best over all, and family -> log-confidence [B] at its own best points."""
+    best, by = Best(net, z, eps, log_max_prob), dict[str, Tensor]()
+
+    def note(name: str, points: Tensor) -> None:
+        by[name] = torch.maximum(best.values(points), by["noise"]) if by else best.value
+        best.take(points, by[name])
+
+    def common(name: str) -> dict[str, Any]:
+        return {"eps": eps, "generator": stream(name)}
+
+    note("noise", z)
+    for name in PATTERNS:
+        note(name, structured(net, z, families=(name,), tries=plan.patterns, **common(name)))
+    if images is not None:
+        note("projected", projected(net, z, images, tries=plan.pictures, **common("projected")))
+    start = best.x
+    note("squares", squares(net, z, steps=plan.squares, **common("squares")))
+    note("pgd", maximise_confidence(net, z, steps=plan.pgd, step=eps / min(40, plan.pgd), **common("pgd")))
+    steps, restarts = plan.apgd, plan.restarts
+    note("apgd", apgd(net, z, steps=steps, restarts=restarts, **common("apgd")))
+    note("apgd-margin", apgd(net, z, loss=margin, steps=steps, restarts=restarts, **common("apgd-margin")))
+    with let_through():
+        points = maximise_confidence(net, z, steps=steps, step=eps / 10, start=start, **common("let-through"))
+    note("let-through", points)
+    note("targeted", targeted(net, z, classes=plan.classes, steps=steps, start=start, **common("targeted")))
+    if others:
+        note("transfer", transfer(net, z, others, steps=steps, **common("transfer")))
+    tries, search = plan.patterns, plan.squares
+    note("chain", chain(net, z, images=images, tries=tries, search=search, steps=steps, **common("chain")))
+    return best, by
