@@ -6,6 +6,7 @@ OpensetError
 ├── JudgeFileError       a judge file is broken, foreign, or of a version this release cannot read
 ├── CalibrationError     no threshold with the asked guarantee exists (carries `needed` where it is known)
 ├── TrainingError        training cannot start or go on
+├── AuditError           a net or a picture cannot be audited as asked
 └── MissingExtraError    a feature needs a package that is not installed; prints the exact pip command
 """
 
@@ -48,6 +49,10 @@ class CalibrationError(OpensetError):
 
 class TrainingError(OpensetError):
     """Training cannot start or go on."""
+
+
+class AuditError(OpensetError):
+    """A net or a picture cannot be audited as asked: a layer that is not piecewise affine, a value out of range."""
 
 
 class MissingExtraError(OpensetError, ImportError):

@@ -1,0 +1,122 @@
+"""Every breakpoint of a ray, layer by layer, segment by segment, in bounded memory.
+
+alpha = p / q with p + q = 1: a ray from alpha = 0 to infinity is the segment from q = 1 to q = 0, and input p x with
+constants weighed by q gives q times the logits, exactly. Inside a segment a layer is known by its values at the knots
+so far; where a unit changes sign between two knots, that point becomes a knot of all values (they are affine there).
+So a layer is only computed at the knots of the layers before it. A segment that grows too long is cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import AuditError
+from ._steps import Rows
+from ._trace import PiecewiseNet, trace
+
+BYTES = 24_000_000  # of the widest layer at all knots of a segment
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Consecutive knots of a ray: between two of them the logits are affine in alpha.
+
+    q: float64 [R], falling; alpha = (1 - q) / q, so that q = 0 is alpha = infinity. scaled: float64 [R, K], the
+    logits times q. The first knot is the last one of the Pieces before. A knot may be a switch that the logits do not
+    show, and switches closer than rounding may stand as one or as several.
+    """
+
+    q: Tensor
+    scaled: Tensor
+
+    @property
+    def alpha(self) -> Tensor:
+        """[R], rising; the last may be inf."""
+        return (1 - self.q) / self.q
+
+    def logits(self) -> Tensor:
+        """[R, K] at the knots; not finite at alpha = infinity."""
+        return self.scaled / self.q[:, None]
+
+
+def pieces(
+    net: nn.Module | PiecewiseNet, x: Tensor, *, start: float = 1.0, stop: float = float("inf")
+) -> Iterator[Pieces]:
+    """The knots of alpha * x for alpha from `start` >= 0 to `stop`, in order, a segment at a time. x: one input.
+
+    The first knot is `start`, the last is `stop`. Raises AuditError as `limits`, or for start and stop out of order.
+    """
+    if not 0 <= start < stop:
+        raise AuditError(f"a ray goes from start >= 0 to a larger stop, got {start} to {stop}")
+    if not bool(torch.isfinite(x).all()):
+        raise AuditError("rays need finite inputs: check the picture")
+    lines = trace(net, tuple(x.shape))
+    return _segments(lines, x.detach().to("cpu", torch.float64), 1 / (1 + start), 1 / (1 + stop))
+
+
+def _segments(lines: PiecewiseNet, x: Tensor, q: float, end: float) -> Iterator[Pieces]:
+    most = max(16, min(4096, BYTES // (8 * lines.width)))
+    width = q - end
+    while q > end:
+        to = max(end, q - width)
+        with torch.no_grad():
+            part = _segment(lines, x, q, end if to - end < 1e-3 * width else to, most)
+        yield part
+        reached = float(part.q[-1])
+        width = (q - reached) * min(4.0, 0.8 * most / len(part.q))
+        if reached >= q:
+            return  # nothing is left but rounding
+        q = reached
+
+
+def _segment(lines: PiecewiseNet, x: Tensor, q: float, to: float, most: int) -> Pieces:
+    weight = torch.tensor((q, to), dtype=torch.float64)
+    rows = Rows(weight)
+    start = (1 - weight).view(-1, *[1] * x.dim()) * x
+
+    def positive(name: str, under_way: Rows) -> None:
+        _insert(name, under_way, most)
+
+    scaled = lines.run(rows, start, positive)
+    return Pieces(rows.weight, scaled)
+
+
+def _insert(name: str, rows: Rows, most: int) -> None:
+    """Make every change of sign of the value `name` between two rows a row of all values; keep the first `most`."""
+    value = rows.values[name].flatten(1)
+    above = value > 0
+    left, unit = (above[1:] != above[:-1]).nonzero(as_tuple=True)
+    if not len(left):
+        return
+    a, b = value[left, unit], value[left + 1, unit]
+    real = ((a < 0) & (b > 0)) | ((a > 0) & (b < 0))
+    left, a, b = left[real], a[real], b[real]
+    share = a / (a - b)
+    q0, q1 = rows.weight[left], rows.weight[left + 1]
+    q = torch.lerp(q0, q1, share)
+    inside = (q < q0) & (q > q1)
+    left, share, q = left[inside], share[inside], q[inside]
+    if not len(q):
+        return
+    q, order = q.sort(descending=True)
+    fresh = torch.cat((torch.ones(1, dtype=torch.bool), q[1:] < q[:-1]))
+    left, share, q = left[order][fresh], share[order][fresh], q[fresh]
+    count = len(rows.weight)
+    at = left + 1 + torch.arange(len(q))  # the place of each new row
+    old = torch.arange(count)
+    old = old + torch.searchsorted(left, old)  # new rows before old row i: those with left < i
+    keep_new, keep_old = int((at < most).sum()), int((old < most).sum())
+    at, left, share, q, old = at[:keep_new], left[:keep_new], share[:keep_new], q[:keep_new], old[:keep_old]
+    size = keep_new + keep_old
+    weight = rows.weight.new_empty(size)
+    weight[old], weight[at] = rows.weight[:keep_old], q
+    for key, was in rows.values.items():
+        made = was.new_empty((size, *was.shape[1:]))
+        made[old] = was[:keep_old]
+        made[at] = torch.lerp(was[left], was[left + 1], share.view(-1, *[1] * (was.dim() - 1)))
+        rows.values[key] = made
+    rows.weight = weight
