@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from . import __version__
+from ._cli.audit import audit
 from ._cli.calibrate import calibrate
 from ._cli.check import check
 from ._cli.demo import demo
@@ -64,6 +65,7 @@ for command, short in (
     (train, "Train from folders of pictures."),
     (export, "Make a trained run one judge file."),
     (calibrate, "Give a judge thresholds with a guarantee."),
+    (audit, "Follow rays to where the net is sure."),
     (info, "Show what a judge says of itself."),
     (demo, "See it all at work in a few minutes."),
 ):

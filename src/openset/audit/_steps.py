@@ -221,19 +221,23 @@ def _same(what: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return step
 
 
-def _along(what: Callable[..., Tensor], name: str, default: int = 0) -> Callable[..., Tensor]:
+def _along(what: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
     """A linear layer without constants whose first argument is an axis."""
 
-    def step(rows: Rows, _p: Positive, x: Any, dim: int = default, *args: Any) -> Tensor:
+    def step(rows: Rows, _p: Positive, x: Any, dim: int, *args: Any) -> Tensor:
         z = rows.get(x)
-        extra = 1 if name == "unsqueeze" and dim < 0 else 0
-        return what(z, _inner(dim + extra if dim < 0 else dim, z.dim(), name), *args)
+        return what(z, _inner(dim, z.dim() + (name == "unsqueeze"), name), *args)
 
     return step
 
 
-def _slice(z: Tensor, dim: int, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
-    return z[(slice(None),) * dim + (slice(start, end, step),)]
+def _slice(
+    rows: Rows, _p: Positive, x: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Tensor:
+    z = rows.get(x)
+    if dim == 0 and not start and (end is None or end >= 2**31) and step == 1:
+        return z  # x[:, ...] takes the whole batch
+    return z[(slice(None),) * _inner(dim, z.dim(), "slice") + (slice(start, end, step),)]
 
 
 def _keep(z: Tensor, *_: Any, **__: Any) -> Tensor:
@@ -328,7 +332,7 @@ AFFINE: Mapping[str, Callable[..., Tensor]] = {
     "unsqueeze": _along(torch.unsqueeze, "unsqueeze"),
     "squeeze": _along(torch.squeeze, "squeeze"),
     "select": _along(torch.select, "select"),
-    "slice": _along(_slice, "slice"),
+    "slice": _slice,
     "alias": _same(_keep),
     "clone": _same(_keep),
     "detach": _same(_keep),

@@ -118,7 +118,8 @@ def _read(exported: Any, shape: tuple[int, ...]) -> PiecewiseNet:
         **signature.inputs_to_lifted_tensor_constants,
     }
     known: dict[str, Any] = {name: held[key].detach() for name, key in named.items()}
-    moving, steps, width = set(signature.user_inputs), [], 1
+    moving, width = set(signature.user_inputs), 1
+    steps: list[Step] = []
     nodes = [node for node in exported.graph.nodes if node.op == "call_function"]
     for node in nodes:
         inputs = {n.name for n in node.all_input_nodes}
@@ -154,7 +155,7 @@ def _read(exported: Any, shape: tuple[int, ...]) -> PiecewiseNet:
 
 
 def _name(target: Any) -> str:
-    return getattr(target, "_opname", None) or getattr(target, "__name__", str(target))
+    return str(getattr(target, "_opname", None) or getattr(target, "__name__", target))
 
 
 def _numbers(value: Any) -> int:

@@ -1,0 +1,72 @@
+"""`openset audit --rays` as a user meets it: noise, pictures, a net of one's own, and what is said where it cannot be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from openset.cli import app
+
+NET = """
+import torch
+from torch import nn
+
+def made():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(72, 3))
+
+def soft():
+    return nn.Sequential(made(), nn.Softmax(1))
+
+number = 3
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "raynet.py").write_text(NET)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_net_of_ones_own_on_noise_and_pictures(here: Path) -> None:
+    done = CliRunner().invoke(app, ["audit", "raynet:made", "--rays", "--size", "8", "--count", "2", "--json"])
+    assert done.exit_code == 0, done.output
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [r["picture"] for r in records] == ["noise 0", "noise 1"]
+    for r in records:
+        assert r["limit_confidence"] == 1.0
+        assert r["limit_kind"] == r["first_kind"] == "proved"
+        assert r["first_alpha"] >= 1
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (20, 20, 3), np.uint8)).save(here / "x.png")
+    done = CliRunner().invoke(app, ["audit", "raynet:made", "x.png", "--rays", "--size", "8"])
+    assert done.exit_code == 0, done.output
+    assert "x.png" in done.stdout
+    assert "proved" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["raynet:soft", "--rays", "--size", "8"], "'softmax'"),
+        (["raynet:made", "--rays"], "--size PIXELS"),
+        (["raynet:none", "--rays"], "cannot be imported"),
+        (["raynet:made", "empty", "--rays", "--size", "8"], "no pictures found"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(here: Path, words: list[str], said: str) -> None:
+    (here / "empty").mkdir()
+    done = CliRunner().invoke(app, ["audit", *words])
+    assert done.exit_code == 1
+    assert said in done.output
+    assert "Traceback" not in done.output
+
+
+def test_nothing_to_audit_is_a_usage_error() -> None:
+    assert CliRunner().invoke(app, ["audit", "raynet:made"]).exit_code == 2
