@@ -1,6 +1,6 @@
 """What attacks find around noise on the nine released nets of Hein et al. 2019: is ACET's quiet real, or masked?
 
-    python benchmarks/attacks.py --nets DIR                      all cells, then the table; about 150 minutes of one core
+    python benchmarks/attacks.py --nets DIR                      all cells, then the table; about 90 minutes of one core
     python benchmarks/attacks.py --nets DIR --only cifar10-acet  the cells whose name contains the text
     python benchmarks/attacks.py --random --count 8 --slow 2     one net at its random start: the command tried out
 
