@@ -136,12 +136,12 @@ def nets(folder: Path | None) -> Iterator[tuple[str, Callable[[], Net]]]:
         torch.manual_seed(0)
         yield "random", lambda: ResNetSmall(10)
         return
-    from openset.authors import load_authors
+    from openset import authors
 
     for data in ("svhn", "cifar10", "cifar100"):
         for scheme in ("plain", "ceda", "acet"):
             path = folder / f"{data}_{scheme}.npz"
-            yield f"{data} {scheme}", lambda path=path: load_authors(path)
+            yield f"{data} {scheme}", lambda path=path: authors.load(path)
 
 
 def mean_with_interval(values: np.ndarray) -> str:

@@ -20,7 +20,7 @@ ROOMS = {  # room: (its modules, the rooms it may import from)
     "file": ("judgefile onnxbytes", "parcels"),
     "judge": ("judge", "parcels images decide file"),
     "data": ("data", "parcels images"),
-    "nets": ("nets _weights losses", "parcels"),
+    "nets": ("nets _weights losses authors", "parcels"),
     "attack": ("attack _ball _climb _combine _patterns _search _vanish", "parcels nets"),
     "audit": ("audit", "parcels"),
     "export": ("export", "parcels file judge"),

@@ -1,21 +1,18 @@
-"""The nets: the paper's against the authors' own weights, docnet's theorem, weights from files."""
+"""The nets: padding as TensorFlow's, docnet's theorem, weights from files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from openset.attack import evaluating
-from openset.data.noise import paper_noise
 from openset.errors import TrainingError
-from openset.nets import Net, build, gray, page_mask
+from openset.nets import build, gray, page_mask
 
-AUTHORS = Path(__file__).parents[2] / "shared" / "authors_checkpoints"
 TIMM = "timm:test_resnet.r160_in1k"
 
 
@@ -61,42 +58,6 @@ def test_resnet_small_pads_stride_2_as_tensorflow_does() -> None:
     # SAME with even sides and stride 2 pads only right and bottom: the first window is centred on row 1, column 1
     assert torch.equal(conv(x)[0, 0], torch.tensor([[7.0, 9, 11], [19, 21, 23], [31, 33, 35]]))
     assert logits(build("resnet-small", 3), torch.rand(1, 3, 33, 31)).shape == (1, 3)
-
-
-def from_tensorflow(net: Net, arrays: dict[str, np.ndarray]) -> None:
-    """The released arrays under our names; every one of ours is set."""
-
-    def conv(ours: str, theirs: str) -> dict[str, np.ndarray]:
-        return {f"{ours}.weight": arrays[f"{theirs}|weights"].transpose(3, 2, 0, 1)}
-
-    def norm(ours: str, theirs: str) -> dict[str, np.ndarray]:
-        pairs = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
-        return {f"{ours}.{a}": arrays[f"{theirs}|batch_normalization|{b}"] for a, b in pairs.items()}
-
-    state = conv("conv", "block_init|conv") | norm("bn", "unit_last")
-    for i in range(9):
-        group, block = divmod(i, 3)
-        name = f"block_{group + 1}_{block}"
-        state |= norm(f"blocks.{i}.bn1", f"{name}|{'shared' if block == 0 else 'residual_only'}_activation")
-        state |= conv(f"blocks.{i}.conv1", f"{name}|sub1|conv1") | norm(f"blocks.{i}.bn2", f"{name}|sub2")
-        state |= conv(f"blocks.{i}.conv2", f"{name}|sub2|conv2")
-    state |= {"head.weight": arrays["logit|fc|weights"].T, "head.bias": arrays["logit|fc|biases"]}
-    counters = {k: v for k, v in net.state_dict().items() if k.endswith("num_batches_tracked")}
-    net.load_state_dict({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in state.items()} | counters)
-
-
-@pytest.mark.skipif(not AUTHORS.is_dir(), reason="the authors' released nets are not beside this repository")
-@pytest.mark.parametrize(
-    ("name", "low", "high"), [("cifar10_plain", 0.70, 0.90), ("cifar10_ceda", 0.1, 0.11), ("cifar100_acet", 0.01, 0.02)]
-)
-def test_the_authors_weights_in_our_net_give_the_papers_confidence_on_noise(name: str, low: float, high: float) -> None:
-    arrays = dict(np.load(AUTHORS / f"{name}.npz"))
-    net = build("resnet-small", len(arrays["logit|fc|biases"]))
-    from_tensorflow(net, arrays)
-    uniform = torch.rand((128, 3, 32, 32), generator=source())  # measured on CIFAR's pixels: plain .799, CEDA .1007
-    g = source(1)
-    noise = torch.cat([paper_noise(part, g) for part in uniform.split(8)])  # 16 draws of the blur
-    assert low < logits(net, noise).softmax(1).amax(1).mean().item() < high
 
 
 def page(h: int = 40, w: int = 56) -> Tensor:
