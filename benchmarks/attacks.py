@@ -14,7 +14,6 @@ with the same command. Seeds are functions of the cell's name, and all nets meet
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import re
 import time
@@ -23,60 +22,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skimage
-import sklearn
 import torch
-from PIL import Image
 from torch import Tensor
 
 from openset import attack as a
-from openset.data.noise import SIGMA, low_pass, permuted, stretch
-from openset.metrics import clopper_pearson
+from openset.metrics import clopper_pearson, mean_interval
 from openset.nets import Net, ResNetSmall
+from openset.reproduce.material import BATCH, KINDS, noise, photographs, seeded
 from openset.runfile import write_atomic
 
-EPS, SIDE, BATCH, RATE = 0.3, 32, 32, 0.95
+EPS, RATE = 0.3, 0.95
 Family = Callable[[Net, Tensor, torch.Generator], Tensor]
-
-
-def seeded(*names: str) -> torch.Generator:
-    digest = hashlib.sha256("/".join(names).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
-
-
-def photographs(n: int, generator: torch.Generator) -> Tensor:
-    """[n, 3, 32, 32]: random crops, half the size of the picture's short side, of the photographs inside two packages."""
-    folders = [Path(skimage.__file__).parent / "data", Path(sklearn.__file__).parent / "datasets" / "images"]
-    names = ("astronaut.png", "chelsea.png", "coffee.png", "china.jpg", "flower.jpg")
-    pictures = [Image.open(f).convert("RGB") for folder in folders for f in sorted(folder.iterdir()) if f.name in names]
-    crops = []
-    for u in torch.rand((n, 3), generator=generator).tolist():
-        picture = pictures[int(u[0] * len(pictures))]
-        side = min(picture.size) // 2
-        x, y = int(u[1] * (picture.width - side)), int(u[2] * (picture.height - side))
-        crop = picture.crop((x, y, x + side, y + side)).resize((SIDE, SIDE), Image.Resampling.BOX)
-        crops.append(torch.from_numpy(np.asarray(crop, np.float32) / 255).permute(2, 0, 1))
-    return torch.stack(crops)
-
-
-def blurred(images: Tensor, generator: torch.Generator) -> Tensor:
-    """The paper's low-pass with a width of each image's own, then stretched."""
-    widths = SIGMA[0] + (SIGMA[1] - SIGMA[0]) * torch.rand(len(images), generator=generator)
-    return stretch(torch.cat([low_pass(x[None], w) for x, w in zip(images, widths.tolist(), strict=True)]))
-
-
-def noise(kind: str, n: int) -> Tensor:
-    """[n, 3, 32, 32]; the first images do not depend on n within a batch of 32."""
-    parts = []
-    for first in range(0, n, BATCH):
-        g = seeded("noise", kind, str(first))
-        if kind == "low-passed permuted":
-            x = blurred(permuted(photographs(BATCH, g), g), g)
-        else:
-            x = torch.rand((BATCH, 3, SIDE, SIDE), generator=g)
-            x = blurred(x, g) if kind == "low-passed uniform" else x
-        parts.append(x)
-    return torch.cat(parts)[:n]
 
 
 def best_of_apgd(net: Net, z: Tensor, g: torch.Generator) -> Tensor:
@@ -108,7 +64,6 @@ SLOW: dict[str, Family] = {
     "APGD": best_of_apgd,
     "chain through dead ReLUs": lambda net, z, g: a.chain(net, z, eps=EPS, generator=g),
 }
-KINDS = ("low-passed uniform", "low-passed permuted", "raw uniform")
 ORDER = ("noise", "paper's PGD, 80 steps", "APGD", *list(FAMILIES)[1:], "chain through dead ReLUs")
 
 
@@ -145,13 +100,11 @@ def nets(folder: Path | None) -> Iterator[tuple[str, Callable[[], Net]]]:
 
 
 def mean_with_interval(values: np.ndarray) -> str:
-    """Mean, and the 95 % percentile interval of 2,000 bootstrap means; and the share above .95 with its exact interval."""
-    draws = np.random.default_rng(0).integers(len(values), size=(2000, len(values)))
-    low, high = np.percentile(values[draws].mean(1), (2.5, 97.5))
+    """Mean with its 95 % bootstrap interval; and the share above .95 with its exact interval."""
+    mean, (low, high) = mean_interval(values)
     above = int((values > RATE).sum())
     a_low, a_high = clopper_pearson(above, len(values))
-    share = f"{above / len(values):.0%} ({a_low:.0%}-{a_high:.0%})"
-    return f"{values.mean():.3f} ({low:.3f}-{high:.3f}); {share}"
+    return f"{mean:.3f} ({low:.3f}-{high:.3f}); {above / len(values):.0%} ({a_low:.0%}-{a_high:.0%})"
 
 
 def table(cells: Path, names: list[str]) -> str:

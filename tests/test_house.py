@@ -23,6 +23,7 @@ ROOMS = {  # room: (its modules, the rooms it may import from)
     "nets": ("nets _weights losses authors", "parcels"),
     "attack": ("attack _ball _climb _combine _patterns _search _vanish", "parcels nets"),
     "audit": ("audit", "parcels"),
+    "reproduce": ("reproduce", "parcels images decide data nets attack audit export training"),
     "export": ("export", "parcels file judge"),
     "training": (
         "training _loop _material _runfacts _schedule _watch loader runfile",
@@ -32,7 +33,10 @@ ROOMS = {  # room: (its modules, the rooms it may import from)
     "report": ("report", "parcels"),
     "sheetmusic": ("sheetmusic", "parcels images decide judge data nets attack export training"),
     "demo": ("demo _demodata", "parcels images decide judge data nets attack training calibrate report"),
-    "cli": ("cli _cli __main__", "parcels images decide file judge data audit training export calibrate demo"),
+    "cli": (
+        "cli _cli __main__",
+        "parcels images decide file judge data audit training export calibrate demo reproduce",
+    ),
 }
 ROOM_OF = {module: room for room, (modules, _) in ROOMS.items() for module in modules.split()}
 

@@ -23,6 +23,8 @@ from openset.metrics import (
     coverage,
     ece,
     fpr_at_tpr,
+    mean_interval,
+    median_interval,
     mmc,
     selective_accuracy,
 )
@@ -239,3 +241,35 @@ def test_auroc_interval_has_a_width_where_the_scores_are_apart() -> None:
     assert low < 0.5 < high
     narrow = auroc_interval(range(1_000, 2_000), range(1_000))
     assert narrow[0] > 0.99
+
+
+@given(st.integers(6, 400), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
+def test_the_medians_interval_is_the_narrowest_pair_of_order_statistics_that_covers(n: int, level: float) -> None:
+    order = np.random.default_rng(n).permutation(n).astype(float)
+    value, (low, high) = median_interval(order, level)
+    assert value == (n - 1) // 2
+    if math.isinf(low):
+        assert 2 * 0.5**n > 1 - level  # even the least and the largest do not cover
+        return
+    k = int(low) + 1
+    assert (low, high) == (k - 1, n - k)
+    assert 2 * binom.cdf(k - 1, n, 0.5) <= 1 - level + 1e-12  # misses: fewer than k of n fall below the median
+    assert 2 * binom.cdf(k, n, 0.5) > 1 - level - 1e-12  # the next pair would miss too often
+
+
+def test_the_means_interval_covers_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    held = [
+        low <= 0.5 <= high for _, (low, high) in (mean_interval(rng.uniform(size=60), draws=400) for _ in range(300))
+    ]
+    assert binom.cdf(sum(held), 300, 0.95) > 1e-3  # a bootstrap of 60 covers a little less than 95 %
+    assert binom.sf(sum(held) - 1, 300, 0.95) > 1e-3
+
+
+@pytest.mark.parametrize("bad", [[], [[1.0]], [math.nan]])
+def test_intervals_of_nothing_are_refused(bad: Any) -> None:
+    for interval in (mean_interval, median_interval):
+        with pytest.raises(ValueError, match="give"):
+            interval(bad)
+    with pytest.raises(ValueError, match="finite"):
+        mean_interval([math.inf])

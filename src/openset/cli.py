@@ -22,6 +22,7 @@ from ._cli.export import export
 from ._cli.guard import STOPPED
 from ._cli.info import info
 from ._cli.predict import predict
+from ._cli.reproduce import reproduce
 from ._cli.train import train
 
 app = typer.Typer(
@@ -70,6 +71,7 @@ for command, short in (
     (demo, "See it all at work in a few minutes."),
 ):
     app.command(short_help=short)(command)
+app.add_typer(reproduce, short_help="Measure again what the paper reports.")
 
 
 def main() -> None:

@@ -140,6 +140,39 @@ def clopper_pearson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
     return low, high
 
 
+def mean_interval(values: ArrayLike, level: float = 0.95, draws: int = 2000) -> tuple[float, tuple[float, float]]:
+    """The mean of finite values [N] and its interval: percentiles of `draws` bootstrap means, seed 0. Approximate.
+
+    Where all values are equal the interval has no width: a bootstrap cannot say more than it has seen.
+    """
+    x = np.asarray(values, np.float64)
+    if x.ndim != 1 or not len(x) or not np.isfinite(x).all() or not 0 < level < 1:
+        raise ValueError(
+            f"values {list(x.shape)} at level {level}: give finite numbers [N], N >= 1, and 0 < level < 1."
+        )
+    rng = np.random.default_rng(0)
+    means = [x[rng.integers(len(x), size=len(x))].mean() for _ in range(draws)]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(x.mean()), (float(low), float(high))
+
+
+def median_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, tuple[float, float]]:
+    """The lower median of values [N], infinite ones included, and its exact interval: order statistics k and N + 1 - k.
+
+    With probability at least `level` the population's median lies between them, for any distribution (the number of
+    values below it is binomial, 1/2). Where N is too small for any k, -inf to inf.
+    """
+    from scipy.stats import binom
+
+    x = np.sort(np.asarray(values, np.float64))
+    if x.ndim != 1 or not len(x) or np.isnan(x).any() or not 0 < level < 1:
+        raise ValueError(f"values {list(x.shape)} at level {level}: give numbers [N], N >= 1, and 0 < level < 1.")
+    n = len(x)
+    k = int(binom.ppf((1 - level) / 2, n, 0.5))  # the largest k with P(fewer than k below) <= (1 - level) / 2
+    ends = (float(x[k - 1]), float(x[n - k])) if k >= 1 else (-math.inf, math.inf)
+    return float(x[(n - 1) // 2]), ends
+
+
 def auroc_interval(inside: ArrayLike, outside: ArrayLike, level: float = 0.95) -> tuple[float, float]:
     """An interval for the AUROC of the population: DeLong's variance (DeLong et al. 1988) on the logit scale.
 

@@ -1,0 +1,105 @@
+"""`openset reproduce checkpoints`: figures against independent formulas, the second run, the wrong folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+from openset.cli import app
+from openset.reproduce import checkpoints as c
+from openset.reproduce.material import KINDS, noise, photographs, seeded
+from test_authors import drawn
+
+FEW = ("--images", "4", "--attacked", "1", "--rays", "3", "--clipped", "2")
+
+
+class Brightness(nn.Module):
+    """Two classes; the logit of the first is `slope` times the mean pixel, minus 1."""
+
+    def __init__(self, slope: float) -> None:
+        super().__init__()
+        self.slope = nn.Parameter(torch.tensor(slope))
+
+    def forward(self, x: Tensor) -> Tensor:
+        logit = self.slope * x.mean((1, 2, 3)) - 1
+        return torch.stack([logit, torch.zeros_like(logit)], 1)
+
+
+def test_clipped_hit_is_told_by_the_brightest_clipped_picture() -> None:
+    x = torch.rand((6, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+    # the mean pixel of clip(alpha x) rises to 1: sigmoid(slope - 1) > .95 needs slope > 1 + log 19 = 3.944
+    assert c.clipped_hit(Brightness(4.0), x).tolist() == [True] * 6
+    assert c.clipped_hit(Brightness(3.9), x).tolist() == [False] * 6
+    dark = torch.zeros((1, 3, 8, 8))
+    dark[0, :, :4] = 0.5  # clips to a mean of one half
+    assert c.clipped_hit(Brightness(7.8), dark).tolist() == [False]
+    assert c.clipped_hit(Brightness(8.0), dark).tolist() == [True]
+
+
+def test_figures_are_the_mean_the_median_and_the_share_of_the_single_values() -> None:
+    rng = np.random.default_rng(0)
+    alphas = [*rng.uniform(1, 9, 98), np.inf, np.inf]
+    values = {"noise": rng.uniform(size=400).tolist(), "attacked": [1.0] * 8, "clipped": [1.0] * 3 + [0.0] * 97}
+    found = c.summary("svhn_acet", values | {"alpha": alphas, "alpha_bisected": [np.inf] * 5})
+    assert found["noise_mmc"]["value"] == pytest.approx(np.mean(values["noise"]))
+    low, high = found["noise_mmc"]["interval"]
+    half = 1.96 * np.std(values["noise"]) / 20
+    assert (low, high) == pytest.approx((np.mean(values["noise"]) - half, np.mean(values["noise"]) + half), abs=0.006)
+    assert found["attacked_noise_mmc"]["interval"] == [1, 1]
+    assert found["median_alpha_grid"]["value"] == np.sort(alphas)[49]
+    assert found["median_alpha_grid"]["interval"] == [np.sort(alphas)[39], np.sort(alphas)[60]]  # 40th and 61st of 100
+    assert found["median_alpha_bisection"]["value"] is None
+    assert found["clipped_above_95"]["interval"] == pytest.approx([0.0062, 0.0852], abs=2e-4)  # Clopper and Pearson
+    assert found["clipped_above_95"]["paper"] == 0.502
+
+
+def test_the_command_measures_once_and_says_the_papers_figures(tmp_path: Path) -> None:
+    np.savez(tmp_path / "cifar10_acet.npz", **drawn(10))  # type: ignore[arg-type]
+    words = ["reproduce", "checkpoints", str(tmp_path), *FEW, "--cells", str(tmp_path / "cells")]
+    first = CliRunner().invoke(app, words)
+    assert first.exit_code == 0, first.output
+    assert "| cifar10_acet |" in first.output
+    assert "paper 45.3" in first.output
+    cell = tmp_path / "cells" / "cifar10_acet.json"
+    kept = cell.stat().st_mtime_ns
+    again = CliRunner().invoke(app, [*words, "--json"])
+    assert cell.stat().st_mtime_ns == kept
+    row = json.loads(again.stdout)
+    values = json.loads(cell.read_text())["values"]
+    assert row["noise_mmc"]["value"] == pytest.approx(np.mean(values["noise"]))
+    assert [len(v) for v in values.values()] == [4, 1, 3, 3, 2]
+    assert row["attacked_noise_mmc"]["value"] >= values["noise"][0]  # the same first picture, attacked
+    other = CliRunner().invoke(app, [*words, "--images", "5", "--json"])
+    assert json.loads(other.stdout)["noise_mmc"]["n"] == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [(None, "is no folder"), ("empty", "holds no npz"), ("foreign", r"missing arrays")]
+)
+def test_a_wrong_folder_is_told_in_one_line(tmp_path: Path, name: str | None, said: str) -> None:
+    if name:
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "foreign").mkdir()
+        np.savez(tmp_path / "foreign" / "svhn_plain.npz", weights=np.zeros(3))
+    done = CliRunner().invoke(app, ["reproduce", "checkpoints", str(tmp_path / (name or "nowhere")), *FEW])
+    assert done.exit_code == 1
+    assert said in done.output
+    assert "Traceback" not in done.output
+
+
+def test_noise_is_the_same_for_any_count_and_of_three_kinds() -> None:
+    for kind in KINDS:
+        images = noise(kind, 5)
+        assert images.shape == (5, 3, 32, 32)
+        assert bool(((images >= 0) & (images <= 1)).all())
+        assert torch.equal(images[:2], noise(kind, 2))
+    rough = [float((x[..., 1:] - x[..., :-1]).std()) for x in (noise(kind, 8) for kind in KINDS)]
+    assert max(rough[:2]) < 0.5 * rough[2]
+    assert torch.equal(photographs(3, seeded("a")), photographs(3, seeded("a")))
+    assert not torch.equal(photographs(3, seeded("a")), photographs(3, seeded("b")))
