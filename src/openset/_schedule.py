@@ -23,7 +23,10 @@ WARM, RAMP = 0.2, 0.4  # ACET: share of the epochs as CEDA, then share over whic
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What decides a run's numbers, apart from its pictures. Documented at `openset.train`."""
+    """What decides a run's numbers, apart from its pictures. Documented at `openset.train`.
+
+    ramp: ACET's eps grows as `eps_at` says; False: it is whole from the first step, as in the paper.
+    """
 
     scheme: Scheme
     epochs: int
@@ -37,6 +40,7 @@ class Config:
     patience: int
     augment: Augment
     seed: int
+    ramp: bool = True
 
 
 @dataclass
@@ -108,6 +112,8 @@ def eps_at(config: Config, epoch: int) -> float:
     """ACET's radius in an epoch: 0 (that is CEDA) for the first fifth, growing over two fifths, then whole."""
     if config.scheme != "acet":
         return 0.0
+    if not config.ramp:
+        return config.eps
     warm, ramp = int(WARM * config.epochs), max(1, int(RAMP * config.epochs))
     return config.eps * min(1.0, max(0.0, (epoch + 1 - warm) / ramp))
 

@@ -112,9 +112,9 @@ def _ahead(pool: ThreadPoolExecutor, work: Callable[[str], T], items: Sequence[s
 
 
 def stack(arrays: Sequence[Pixels]) -> Tensor:
-    """uint8 [3, h, w] each -> float32 [B, 3, H, W] in [0, 1]; smaller ones are padded right and bottom with white."""
+    """uint8 [C, h, w] each -> float32 [B, C, H, W] in [0, 1]; smaller ones are padded right and bottom with white."""
     height, width = (max(a.shape[axis] for a in arrays) for axis in (1, 2))
-    batch = np.full((len(arrays), 3, height, width), 255, np.uint8)
+    batch = np.full((len(arrays), arrays[0].shape[0], height, width), 255, np.uint8)
     for row, array in zip(batch, arrays, strict=True):
         row[:, : array.shape[1], : array.shape[2]] = array
     return torch.from_numpy(batch).float().div_(255)

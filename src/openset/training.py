@@ -190,7 +190,7 @@ def train(
     check_config(config)
     root = os.fspath(data)
     place = Path(output if output is not None else Path("runs") / f"{Path(root).resolve().name}-{scheme}")
-    settings = asdict(config) | {"epochs": epochs, "patience": patience}
+    settings = {k: v for k, v in asdict(config).items() if k != "ramp"} | {"epochs": epochs, "patience": patience}
     settings |= {"net": net, "size": size, "pretrained": pretrained, "weights": weights}
     before = earlier_run(place, settings, resume)
     if before is not None and before["finished"]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
-import subprocess
-import tarfile
 import tempfile
 import time
 import warnings
@@ -19,6 +17,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from PIL import Image
+
+from openset.data import packages
 
 KINDS = ("photo", "stamp", "screen", "pdf")
 EMOJI = "emoji-datasource-google"
@@ -71,17 +71,8 @@ def musical(name: str) -> bool:
 
 
 def _download(package: str, room: Path) -> Path:
-    """Unpacks `package` under `room`; raises CalledProcessError, TimeoutExpired or FileNotFoundError."""
-    if package == EMOJI:
-        subprocess.run(["npm", "pack", "--silent", package], cwd=room, check=True, capture_output=True, timeout=180)
-        with tarfile.open(next(room.glob("*.tgz"))) as archive:
-            members = [m for m in archive.getmembers() if m.isfile() and "/img/google/64/" in m.name]
-            archive.extractall(room / "files", members=members, filter="data")
-    else:
-        subprocess.run(["apt-get", "download", "-qq", package], cwd=room, check=True, capture_output=True, timeout=180)
-        deb = next(room.glob("*.deb"))
-        subprocess.run(["dpkg-deb", "-x", str(deb), str(room / "files")], check=True, capture_output=True, timeout=180)
-    return room / "files"
+    """Unpacks `package` under `room`; raises one of `packages.FAILURES`."""
+    return packages.npm(package, room, "/img/google/64/") if package == EMOJI else packages.debian(package, room)
 
 
 def _fingerprint(picture: Image.Image) -> bytes:
@@ -153,13 +144,13 @@ def _sort_out(files: Iterable[Path], root: Path, kind: str, target: Path) -> tup
     return kept, left
 
 
-def fetch(cache: Path, progress: Say = print, packages: Mapping[str, str] = PACKAGES) -> Path:
+def fetch(cache: Path, progress: Say = print, chosen: Mapping[str, str] = PACKAGES) -> Path:
     """Fills `cache/assets/<kind>/<package>/` from the packages and returns `cache/assets`; a failed one is only said.
 
     A package already there is not fetched again, one half done is done anew; after 6 minutes what is left is left out.
     """
     assets = cache / "assets"
-    wanted = dict(packages)
+    wanted = dict(chosen)
     if importlib.util.find_spec("pypdfium2") is None:
         progress("PDF documents are left out: pypdfium2 is not installed (pip install pypdfium2)")
         wanted = {package: kind for package, kind in wanted.items() if kind != "pdf"}
@@ -176,9 +167,8 @@ def fetch(cache: Path, progress: Say = print, packages: Mapping[str, str] = PACK
         with tempfile.TemporaryDirectory(dir=home.parent, prefix=".part-") as room:
             try:
                 root = _download(package, Path(room))
-            except (OSError, StopIteration, subprocess.SubprocessError, tarfile.TarError) as error:
-                said = (getattr(error, "stderr", b"") or b"").decode(errors="replace").strip().splitlines()
-                progress(f"{where}: not to be had, goes on without ({said[-1] if said else error})")
+            except packages.FAILURES as error:
+                progress(f"{where}: not to be had, goes on without ({packages.said(error)})")
                 continue
             part = Path(room, "kept")
             part.mkdir()

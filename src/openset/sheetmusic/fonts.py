@@ -9,7 +9,6 @@ in training.
 from __future__ import annotations
 
 import hashlib
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -22,6 +21,7 @@ from typing import Literal
 import numpy as np
 from PIL import ImageFont, features
 
+from openset.data import packages
 from openset.sheetmusic.words import SCRIPTS, probe
 
 Kind = Literal["serif", "sans", "mono", "hand", "black"]
@@ -183,31 +183,25 @@ def installed() -> list[Path]:
 def _unpack(name: str, into: Path) -> str | None:
     """Fetch one Debian package into a folder; None, or what went wrong."""
     with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
-        fetch = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", name]
         try:
-            subprocess.run(fetch, cwd=scratch, check=True, capture_output=True, timeout=180)
-            debs = list(Path(scratch).glob("*.deb"))
-            subprocess.run(["dpkg-deb", "-x", debs[0], "x"], cwd=scratch, check=True, capture_output=True, timeout=180)
-        except (OSError, subprocess.SubprocessError, IndexError) as error:
-            said = getattr(error, "stderr", None) or str(error).encode()
-            return (
-                said.decode(errors="replace").strip().splitlines()[-1][:200] if said.strip() else type(error).__name__
-            )
+            files = packages.debian(name, Path(scratch))
+        except packages.FAILURES as error:
+            return packages.said(error)[:200] or type(error).__name__
         into.mkdir(exist_ok=True)
-        for path in walk(Path(scratch) / "x"):
+        for path in walk(files):
             if not path.is_symlink():
                 path.rename(into / path.name)
     return None
 
 
-def fetch_fonts(cache: Path, packages: Sequence[str] = PACKAGES) -> list[Path]:
+def fetch_fonts(cache: Path, names: Sequence[str] = PACKAGES) -> list[Path]:
     """Font files of Debian packages, one folder a package under `cache`; one that is there is not fetched again."""
     cache.mkdir(parents=True, exist_ok=True)
-    for name in packages:
+    for name in names:
         folder = cache / name
         if not folder.is_dir() and (problem := _unpack(name, folder)):
             print(f"fonts: {name} not to be had ({problem}); going on without it", file=sys.stderr)
-    return [path for name in packages for path in walk(cache / name)]
+    return [path for name in names for path in walk(cache / name)]
 
 
 def split(fonts: Iterable[Font], part: Literal["train", "test"]) -> list[Font]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import gzip
 import re
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from openset.data import packages
 
 from . import assets
 from .words import SCRIPTS
@@ -107,13 +108,10 @@ def _readable(root: Path) -> Iterator[bytes]:
 
 
 def _take_text(package: str, room: Path) -> str:
-    fetch = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", package]
-    subprocess.run(fetch, cwd=room, check=True, capture_output=True, timeout=300)
-    deb = next(room.glob("*.deb"))
-    subprocess.run(["dpkg-deb", "-x", str(deb), str(room / "files")], check=True, capture_output=True, timeout=300)
+    files = packages.debian(package, room)
     parts: list[str] = []
     length = 0
-    for raw in _readable(room / "files" / "usr" / "share"):
+    for raw in _readable(files / "usr" / "share"):
         text = _clean(raw)
         if text and not assets.musical(text[:200]):
             parts.append(text[: MOST_LETTERS // 4])
@@ -135,9 +133,8 @@ def fetch(cache: Path, say: Say = print) -> Path:
         with tempfile.TemporaryDirectory(dir=texts, prefix=".part-") as scratch:
             try:
                 text = _take_text(package, Path(scratch))
-            except (OSError, StopIteration, subprocess.SubprocessError) as error:
-                said = (getattr(error, "stderr", b"") or b"").decode(errors="replace").strip().splitlines()
-                say(f"library: {package} not to be had, goes on without ({said[-1] if said else error})")
+            except packages.FAILURES as error:
+                say(f"library: {package} not to be had, goes on without ({packages.said(error)})")
                 continue
             part = Path(scratch, "text")
             part.write_text(text, "utf-8")

@@ -1,0 +1,140 @@
+"""The paper's nets trained here: plain, CEDA and ACET on one of its data sets, by the recipe or by a shorter one.
+
+The recipe (Hein et al. 2019, arXiv 1812.05720, as released): as many out-pictures as pictures in a batch of 128, SGD with
+momentum .9, weight decay 5e-4, a tenth of the rate at 50, 75 and 90 % of 100 epochs; ACET with eps .3 and 40 steps from
+the first batch on. "short" keeps losses, noise and eps and shortens the training only: fewer epochs and steps, a smaller
+rate (fewer steps find no way out of a bad start), and ACET goes on from CEDA's weights. Evaluation is never shortened.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from .._loop import fit
+from .._schedule import Config, reproducible
+from ..errors import TrainingError
+from ..loader import Material, Pixels, Split
+from ..nets import Net, build
+from ..runfile import STATE, load_net, read_tensors, seed_of, write_atomic
+from .datasets import SETS, read
+
+Scheme = Literal["plain", "ceda", "acet"]
+SCHEMES: tuple[Scheme, ...] = ("plain", "ceda", "acet")
+BATCH, WATCHED = 128, 500  # WATCHED: training pictures that the progress line is measured on; nothing is chosen by it
+Step = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long the schemes are trained, and how ACET's noise is attacked meanwhile. warm: ACET starts from CEDA's weights."""
+
+    name: str
+    epochs: Mapping[Scheme, int]
+    attack_steps: int
+    lr: float
+    warm: bool
+
+
+SCHEDULES: Mapping[str, Schedule] = {
+    "paper": Schedule("paper", {"plain": 100, "ceda": 100, "acet": 100}, 40, 0.1, False),
+    "short": Schedule("short", {"plain": 5, "ceda": 5, "acet": 2}, 6, 0.02, True),
+}
+
+
+class Arrays(Sequence[Pixels]):
+    """uint8 [N, C, H, W] as the loop's pictures."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Pixels:  # type: ignore[override]
+        return self.images[index]
+
+
+def config_of(scheme: Scheme, schedule: Schedule, dataset: str, seed: int) -> Config:
+    """Flips and shifts for CIFAR, shifts for SVHN, none for the gray sets."""
+    augment: Literal["none", "light", "flip"] = (
+        "none" if SETS[dataset].net == "lenet" else "light" if dataset == "svhn" else "flip"
+    )
+    epochs = schedule.epochs[scheme]
+    return Config(
+        scheme=scheme,
+        epochs=epochs,
+        batch_size=BATCH,
+        lr=schedule.lr,
+        optimiser="sgd",
+        weight_decay=5e-4,
+        out_weight=1.0,
+        eps=0.3,
+        attack_steps=schedule.attack_steps,
+        patience=epochs,
+        augment=augment,
+        seed=seed,
+        ramp=False,
+    )
+
+
+def home_of(runs: Path, dataset: str, scheme: Scheme, schedule: Schedule, seed: int) -> Path:
+    return runs / f"{dataset}-{scheme}-{schedule.name}-{seed}"
+
+
+def trained(
+    dataset: str, scheme: Scheme, schedule: Schedule, *, data: Path, runs: Path, seed: int, threads: int, tell: Step
+) -> Net:
+    """The net in eval mode: loaded where it was trained before, else trained (resumed) and kept in `runs`.
+
+    data: a folder as `datasets.read` wants it. tell(what, done, total) as it goes. Raises DataError, TrainingError,
+    KeyboardInterrupt with the state saved.
+    """
+    known = SETS[dataset]
+    home, config = home_of(runs, dataset, scheme, schedule, seed), config_of(scheme, schedule, dataset, seed)
+    asked = json.loads(json.dumps({"config": asdict(config), "warm": schedule.warm, "dataset": dataset}))
+    note = home / "asked.json"
+    if note.exists() and json.loads(note.read_text()) != asked:
+        raise TrainingError(f"'{home}' was trained with other settings: give another --runs folder, or remove it")
+    with reproducible(torch.device("cpu"), threads):
+        torch.manual_seed(seed_of(seed, "weights"))
+        net = build(known.net, known.classes)
+        if (home / "done").exists():
+            load_net(net, read_tensors(home / STATE)[0])
+            return net.eval()
+        if scheme == "acet" and schedule.warm and not (home / STATE).exists():
+            start = trained(dataset, "ceda", schedule, data=data, runs=runs, seed=seed, threads=threads, tell=tell)
+            net.load_state_dict(start.state_dict())
+        write_atomic(note, json.dumps(asked).encode())
+        images, labels = read(dataset, "train", data)
+        everything = Split(Arrays(images), labels)
+        watched = Split(Arrays(images[:WATCHED]), labels[:WATCHED])
+        names = tuple(map(str, range(known.classes)))
+        material = Material(names, net.preprocess, everything, watched, watched)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        what = f"{dataset} {scheme}"
+        fit(
+            net,
+            material,
+            config,
+            home,
+            device=device,
+            on_step=lambda epoch, step, steps, _loss: tell(what, epoch * steps + step, config.epochs * steps),
+        )
+        write_atomic(home / "done", b"")
+    return net.cpu().eval()
+
+
+def shortened(schedule: Schedule, epochs: int | None) -> Schedule:
+    """The schedule with every scheme trained for `epochs` (None: as it is); its name then says so."""
+    if epochs is None:
+        return schedule
+    counts: dict[Scheme, int] = dict.fromkeys(SCHEMES, epochs)
+    return dataclasses.replace(schedule, name=f"{schedule.name}{epochs}", epochs=counts)
