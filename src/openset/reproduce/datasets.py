@@ -82,11 +82,11 @@ def _find(home: Path, file: str, name: str) -> Path:
 
 
 def as_inputs(images: np.ndarray, like: tuple[int, int, int]) -> Tensor:
-    """uint8 [N, C, H, W] -> float32 [N, *like] in [0, 1]: luma or three equal channels, resized (bilinear, antialiased)."""
+    """uint8 [N, C, H, W] -> float32 [N, *like] in [0, 1]: the mean of the channels (as released) or three equal ones, resized (bilinear, antialiased)."""
     x = torch.tensor(images).float().div_(255)
     channels, height, width = like
     if x.shape[1] == 3 and channels == 1:
-        x = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        x = x.mean(1, keepdim=True)
     x = x.expand(-1, channels, -1, -1)
     if x.shape[2:] != (height, width):
         x = torch.nn.functional.interpolate(x, (height, width), mode="bilinear", antialias=True).clamp(0, 1)
