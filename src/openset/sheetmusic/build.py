@@ -163,8 +163,8 @@ def pages_of(cache: Path, backbone: Backbone, name: str, part: str, count: int |
 def probabilities(pooling: Pooling, pages: Pages) -> np.ndarray:
     """[N, 2]: P(sheet_music), P(other) of pages whose features are known."""
     with torch.inference_mode():
-        inner = torch.softmax(pooling(pages.features), 1).numpy().astype(np.float64)
-    return np.stack([inner[:, 0] + inner[:, 2] / 2, inner[:, 1] + inner[:, 2] / 2], 1)
+        inner = torch.softmax(pooling(pages.features).double(), 1).numpy()
+    return np.stack([inner[:, 0] + inner[:, 2] / 2, inner[:, 1] + inner[:, 2] / 2], 1).clip(0, 1)
 
 
 def thresholds_of(pooling: Pooling, pages: Pages, plan: Plan, say: Say) -> Mapping[str, Threshold]:

@@ -28,7 +28,7 @@ HIGH = 0.95
 RECALL = 0.97
 COMPARED = 1_500  # pages that the poolings of the schemes compared with learn from, and of unseen families they meet
 ATTACKED = 12
-RADII = (0.1, 0.3)
+RADII = (0.03, 0.1, 0.3)
 
 
 @dataclass(frozen=True)
