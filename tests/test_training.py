@@ -296,6 +296,26 @@ def test_stack_and_join_pad_with_white_at_the_right_and_bottom() -> None:
     assert join(batch, torch.zeros(1, 3, 9, 1)).shape == (3, 3, 9, 6)
 
 
+def test_the_papers_crops_fill_black_and_mirror_every_second_picture() -> None:
+    photo = np.arange(1, 1 + 3 * 32 * 32, dtype=np.int64).reshape(3, 32, 32).astype(np.uint8) | 1  # nowhere black
+    mirrored, seen = 0, set()
+    for seed in range(200):
+        cropped = augmented(photo, "crop", "stretch", numpy_generator(seed))
+        dy = int((cropped[0] != 0).any(1).argmax()) - int((cropped[0, ::-1] != 0).any(1).argmax())
+        dx = int((cropped[0] != 0).any(0).argmax()) - int((cropped[0, :, ::-1] != 0).any(0).argmax())
+        seen.add((dy, dx))
+        want = np.zeros_like(photo)
+        rows, cols = (slice(max(0, d), 32 + min(0, d)) for d in (dy, dx))
+        want[:, rows, cols] = photo[:, max(0, -dy) : 32 - max(0, dy), max(0, -dx) : 32 - max(0, dx)]
+        np.testing.assert_array_equal(cropped, want)
+        both = augmented(photo, "crop-flip", "stretch", numpy_generator(seed))
+        same = np.array_equal(both, cropped)
+        assert same or np.array_equal(both, cropped[:, :, ::-1])
+        mirrored += not same
+    assert 70 < mirrored < 130
+    assert {d for d, _ in seen} == {d for _, d in seen} == set(range(-4, 5))
+
+
 def test_augmentation_keeps_shape_white_paper_and_moves_within_its_reach() -> None:
     page = np.full((3, 32, 48), 255, np.uint8)
     page[:, 10:20, 20:30] = 0

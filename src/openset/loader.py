@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .types import Preprocess
 
-Augment = Literal["none", "light", "flip"]
+Augment = Literal["none", "light", "flip", "crop", "crop-flip"]
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
 
@@ -132,15 +132,21 @@ def join(a: Tensor, b: Tensor) -> Tensor:
 
 
 def augmented(array: Pixels, how: Augment, mode: str, rng: np.random.Generator) -> Pixels:
-    """One picture changed as training changes it. array: uint8 [3, h, w]; the shape stays.
+    """One picture changed as training changes it. array: uint8 [C, h, w]; the shape stays.
 
     "none": as it is. "light": moved by up to 1/8 of each side (1/16 and white filled in for mode "fit", else the edge
     repeated), contrast times U(.8, 1.2) around mid gray (around white for "fit", so that paper and padding stay
     white). "flip": light, and mirrored left to right by a fair coin; not the default, since a mirrored text, score or
-    digit is another thing.
+    digit is another thing. "crop", "crop-flip": moved by up to 4 pixels, black filled in, and mirrored by a fair coin, as
+    the code of Hein et al. 2019 (arXiv 1812.05720) does with SVHN and CIFAR.
     """
     if how == "none":
         return array
+    if how in ("crop", "crop-flip"):
+        dy, dx = (int(rng.integers(0, 9)) for _ in range(2))
+        height, width = array.shape[1:]
+        moved = np.pad(array, ((0, 0), (4, 4), (4, 4)))[:, dy : dy + height, dx : dx + width]
+        return np.ascontiguousarray(moved[:, :, ::-1] if how == "crop-flip" and rng.random() < 0.5 else moved)
     page = mode == "fit"
     height, width = array.shape[1:]
     reach = 16 if page else 8

@@ -13,7 +13,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -21,12 +20,12 @@ import torch
 from .._loop import fit
 from .._schedule import Config, reproducible
 from ..errors import TrainingError
-from ..loader import Material, Pixels, Split
+from ..loader import Augment, Material, Pixels, Split
 from ..nets import Net, build
 from ..runfile import STATE, load_net, read_tensors, seed_of, write_atomic
 from .datasets import SETS, read
+from .papers import Scheme
 
-Scheme = Literal["plain", "ceda", "acet"]
 SCHEMES: tuple[Scheme, ...] = ("plain", "ceda", "acet")
 BATCH, WATCHED = 128, 500  # WATCHED: training pictures that the progress line is measured on; nothing is chosen by it
 Step = Callable[[str, int, int], None]
@@ -63,10 +62,8 @@ class Arrays(Sequence[Pixels]):
 
 
 def config_of(scheme: Scheme, schedule: Schedule, dataset: str, seed: int) -> Config:
-    """Flips and shifts for CIFAR, shifts for SVHN, none for the gray sets."""
-    augment: Literal["none", "light", "flip"] = (
-        "none" if SETS[dataset].net == "lenet" else "light" if dataset == "svhn" else "flip"
-    )
+    """Random crops and mirrors for CIFAR, crops for SVHN, none for the gray sets."""
+    augment: Augment = "none" if SETS[dataset].net == "lenet" else "crop" if dataset == "svhn" else "crop-flip"
     epochs = schedule.epochs[scheme]
     return Config(
         scheme=scheme,
@@ -120,14 +117,21 @@ def trained(
         material = Material(names, net.preprocess, everything, watched, watched)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         what = f"{dataset} {scheme}"
-        fit(
-            net,
-            material,
-            config,
-            home,
-            device=device,
-            on_step=lambda epoch, step, steps, _loss: tell(what, epoch * steps + step, config.epochs * steps),
-        )
+        try:
+            fit(
+                net,
+                material,
+                config,
+                home,
+                device=device,
+                on_step=lambda epoch, step, steps, _loss: tell(what, epoch * steps + step, config.epochs * steps),
+            )
+        except KeyboardInterrupt as stop:
+            if not stop.args:  # a second Ctrl-C: nothing was promised
+                raise
+            raise KeyboardInterrupt(
+                f"{stop.args[0]}; the state is saved: run the same command again to go on"
+            ) from None
         write_atomic(home / "done", b"")
     return net.cpu().eval()
 
