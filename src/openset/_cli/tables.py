@@ -171,6 +171,7 @@ def _measured(
     if unknown:
         raise typer.BadParameter(f"{', '.join(map(repr, unknown))}: give some of {ALL}.", param_hint="--schemes")
     length, many, rows = shortened(SCHEDULES[schedule.value], epochs), threads or torch.get_num_threads(), []
+    torch.set_num_threads(many)
     with _progress() as tell:
         for scheme in (s for s in SCHEMES if s in schemes.split(",")):
             place = Place(dataset.value, scheme, length, seed, data, runs)
