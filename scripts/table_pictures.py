@@ -58,7 +58,7 @@ def picture(dataset: str, homes: dict[Scheme, Path], note: str, target: Path) ->
                 axis.hist(values, bins=np.linspace(0, 1, 41).tolist(), weights=share, color=COLOURS[row])
                 middle = values.mean()
                 axis.axvline(middle, color="black", lw=0.8, ls=":")
-                side = -0.02 if middle > 0.5 else 0.02
+                side = -0.03 if middle > 0.5 else 0.04
                 where = "right" if middle > 0.5 else "left"
                 axis.text(middle + side, 1.0, f"mean {middle:.3f}", ha=where, va="top", fontsize=8)
             if row == 0:

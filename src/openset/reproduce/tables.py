@@ -69,7 +69,10 @@ def inputs(place: Place, name: str, most: int) -> tuple[Tensor, Tensor]:
 
 
 def noise(images: Tensor) -> Tensor:
-    """As many noise pictures: the paper's mixture, batch by batch, the permuted half made from `images`."""
+    """As many noise pictures: the paper's mixture in batches of BATCH, uniform first, the permuted half from `images`.
+
+    So the first n are a fair mixture only where n is a multiple of BATCH, or many of them.
+    """
     parts = images.split(BATCH)
     return torch.cat([paper_noise(part, seeded("table", str(i))) for i, part in enumerate(parts)])
 
