@@ -113,7 +113,7 @@ def config(scheme: str = "ceda", epochs: int = 2) -> Config:
     return Config(scheme, epochs, 6, 0.01, "sgd", 5e-4, 1.0, 0.1, 2, 9, "light", 0)  # type: ignore[arg-type]
 
 
-def trained(folder: Path, interrupt_at: tuple[int, int] | None = None) -> State:
+def trained(folder: Path, interrupt_at: tuple[int, int] | None = None, scheme: str = "ceda") -> State:
     torch.manual_seed(0)
     net = build("resnet-small", 2)
 
@@ -122,20 +122,22 @@ def trained(folder: Path, interrupt_at: tuple[int, int] | None = None) -> State:
             signal.raise_signal(signal.SIGINT)
 
     with reproducible(CPU, 1):
-        return fit(net, material(), config(), folder, device=CPU, on_step=on_step)
+        return fit(net, material(), config(scheme), folder, device=CPU, on_step=on_step)
 
 
-@pytest.mark.parametrize("moment", [(0, 1), (0, 4), (1, 2)])
+@pytest.mark.parametrize(
+    ("moment", "scheme"), [((0, 1), "ceda"), ((0, 4), "ceda"), ((1, 2), "ceda"), ((1, 2), "acet-mended")]
+)
 def test_ctrl_c_saves_within_the_epoch_and_the_run_goes_on_to_the_same_bytes(
-    tmp_path: Path, moment: tuple[int, int]
+    tmp_path: Path, moment: tuple[int, int], scheme: str
 ) -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt, match=f"epoch {moment[0] + 1} after step {moment[1]} of 4"):
-        trained(tmp_path / "stopped", moment)
+        trained(tmp_path / "stopped", moment, scheme)
     assert signal.getsignal(signal.SIGINT) is before
     note = read_tensors(tmp_path / "stopped" / "state.safetensors")[1]
     assert (note["epoch"], note["step"]) == moment
-    assert trained(tmp_path / "stopped") == trained(tmp_path / "whole")
+    assert trained(tmp_path / "stopped", None, scheme) == trained(tmp_path / "whole", None, scheme)
     for name in ("state.safetensors", "best.safetensors"):
         assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 

@@ -169,7 +169,7 @@ def test_errors_a_newcomer_makes_say_what_to_do(places: Path, tmp_path: Path) ->
         (TrainingError, r"add --out FOLDER", {"data": two, "scheme": "oe"}),
         (
             TrainingError,
-            "scheme='acett' cannot be: it must be one of plain, ceda, acet, oe",
+            "scheme='acett' cannot be: it must be one of plain, ceda, acet, acet-mended, oe",
             {"data": two, "scheme": "acett"},
         ),
         (TrainingError, "epochs=0 cannot be", {"data": two, "epochs": 0}),
@@ -278,6 +278,11 @@ def test_out_batches_come_from_where_the_scheme_says() -> None:
     distance = (full - paper_noise(x, generator(cpu, 0, 9, 4, "noise"))).abs().amax((1, 2, 3))
     assert distance.max() <= 0.3 + 1e-6
     assert distance.max() > 0.05
+    mended = out_batch(net, x, None, config(scheme="acet-mended"), 9, 4)
+    assert mended.shape == x[:3].shape
+    assert (mended - paper_noise(x[:3], generator(cpu, 0, 9, 4, "noise"))).abs().max() <= 0.3 + 1e-6
+    both = out_batch(net, x, pictures_3, config(scheme="acet-mended", eps=0.0), 9, 4)
+    assert torch.equal(both[2:], pictures_3[:1])
 
 
 def test_seeds_depend_on_every_counter_and_on_nothing_else() -> None:

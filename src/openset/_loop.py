@@ -19,11 +19,12 @@ import torch
 from torch import Tensor
 
 from . import losses
+from ._mended import mended_points
 from ._schedule import Config, State, eps_at, first_ctrl_c, learning_rate, make_optimiser
 from .attack import evaluating, maximise_confidence
 from .data.noise import paper_noise
 from .errors import TrainingError
-from .loader import Material, Pictures, augmented, join, prefetched, stack
+from .loader import Material, Pictures, augmented, join, pad_to, prefetched, stack
 from .nets import Net
 from .runfile import (
     BEST,
@@ -41,23 +42,32 @@ from .runfile import (
 
 
 def out_batch(net: Net, x: Tensor, pictures: Tensor | None, config: Config, epoch: int, step: int) -> Tensor | None:
-    """The out-pictures of one step, as many as x has, or None for plain.
+    """The out-pictures of one step, as many as x has (acet-mended: half as many), or None for plain.
 
-    oe: `pictures`. ceda, acet: the paper's noise made from x, and where `pictures` are given (half as many as x) they
-    are the second half. acet moves them all inside the ball of `eps_at(epoch)`.
+    oe: `pictures`. Else the paper's noise made from x, and where `pictures` are given (half as many as x) they are the
+    second half. acet and acet-mended move them all inside the ball of `eps_at(epoch)`.
     """
     if config.scheme in ("plain", "oe"):
         return pictures
     device = x.device
     source = generator(device, config.seed, epoch, step, "noise")
-    noise = paper_noise(x if pictures is None else x[: max(1, len(x) - len(pictures))], source)
-    z = noise if pictures is None else join(noise, pictures)
+    seen = x[: max(1, len(x) // 2)] if config.scheme == "acet-mended" else x
+    given = None if pictures is None else pictures[: len(seen) // 2]
+    noise = paper_noise(seen if given is None else seen[: max(1, len(seen) - len(given))], source)
+    z = noise if given is None else join(noise, given)
     eps = eps_at(config, epoch)
     if eps == 0:
         return z
-    return maximise_confidence(
-        net, z, eps=eps, steps=config.attack_steps, generator=generator(device, config.seed, epoch, step, "attack")
-    )
+    source = generator(device, config.seed, epoch, step, "attack")
+    if config.scheme == "acet-mended":
+        return mended_points(net, z, like(x, z), eps=eps, generator=source)
+    return maximise_confidence(net, z, eps=eps, steps=config.attack_steps, generator=source)
+
+
+def like(x: Tensor, z: Tensor) -> Tensor:
+    """x [B, ...] with z's height and width: padded with white, or cut, at the right and bottom."""
+    height, width = z.shape[2:]
+    return pad_to(x[:, :, :height, :width], height, width)
 
 
 def fit(
@@ -161,7 +171,9 @@ def _step(
     inside = losses.cross_entropy_in(logits[: len(x)], y)
     out_loss = losses.out_uniform if config.scheme == "oe" else losses.log_max_prob
     out_values = None if outside is None else out_loss(logits[len(x) :])
-    loss = losses.total(inside, out_values, config.out_weight)
+    # half as many out-pictures weigh as much as all: the two sides stay 1 to 1
+    weight = config.out_weight * (1 if outside is None or config.scheme != "acet-mended" else len(x) / len(outside))
+    loss = losses.total(inside, out_values, weight)
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(config, (epoch * steps + step) / (config.epochs * steps))
     optimiser.zero_grad(set_to_none=True)

@@ -22,7 +22,7 @@ from .nets import Net
 from .runfile import RUN, STATE, read_run
 from .types import Preprocess
 
-SCHEMES = ("plain", "ceda", "acet", "oe")
+SCHEMES = ("plain", "ceda", "acet", "acet-mended", "oe")
 
 
 def check_config(config: Config) -> None:

@@ -16,7 +16,7 @@ import torch
 from .loader import Augment
 from .nets import Net
 
-Scheme = Literal["plain", "ceda", "acet", "oe"]
+Scheme = Literal["plain", "ceda", "acet", "acet-mended", "oe"]
 Optimiser = Literal["adamw", "sgd"]
 WARM, RAMP = 0.2, 0.4  # ACET: share of the epochs as CEDA, then share over which eps grows to its full size
 
@@ -110,7 +110,7 @@ def learning_rate(config: Config, at: float) -> float:
 
 def eps_at(config: Config, epoch: int) -> float:
     """ACET's radius in an epoch: 0 (that is CEDA) for the first fifth, growing over two fifths, then whole."""
-    if config.scheme != "acet":
+    if config.scheme not in ("acet", "acet-mended"):
         return 0.0
     if not config.ramp:
         return config.eps

@@ -18,6 +18,7 @@ class Scheme(StrEnum):
     plain = "plain"
     ceda = "ceda"
     acet = "acet"
+    acet_mended = "acet-mended"
     oe = "oe"
 
 
@@ -47,7 +48,7 @@ def train(
         list[str] | None, typer.Option(metavar="DIR", help="A folder of pictures that are no class; repeatable.")
     ] = None,
     scheme: Annotated[
-        Scheme, typer.Option(help="Taught to be unsure on: nothing, noise, attacked noise, the --out pictures.")
+        Scheme, typer.Option(help="Taught to be unsure on: nothing, noise, attacked noise (twice), the --out pictures.")
     ] = Scheme.plain,
     net: Annotated[str, typer.Option(help="docnet, lenet, resnet-small, or a timm name.")] = "docnet",
     size: Annotated[int | None, typer.Option(min=1, metavar="PIXELS", help="Side of the net's pictures.")] = None,
@@ -57,7 +58,7 @@ def train(
     lr: Annotated[float | None, typer.Option(help="Learning rate; default .002 (adamw), .1 (sgd).")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Default .01 (adamw), .0005 (sgd).")] = None,
     out_weight: Annotated[float, typer.Option(help="Weight of the loss outside.")] = 1.0,
-    eps: Annotated[float, typer.Option(help="acet: how far a pixel is moved, 0 to 1.")] = 0.1,
+    eps: Annotated[float, typer.Option(help="acet, acet-mended: how far a pixel is moved, 0 to 1.")] = 0.1,
     attack_steps: Annotated[int, typer.Option(min=1, help="acet: steps of the attack.")] = 5,
     patience: Annotated[int | None, typer.Option(min=1, help="Epochs without progress until it stops.")] = None,
     augment: Annotated[Augment, typer.Option(help="How pictures are varied.")] = Augment.light,

@@ -1,0 +1,76 @@
+"""The mended inner step: never worse than its start, inside the ball, and not fooled by a net whose gradient is zero."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from openset._mended import mended_points
+from openset.attack import maximise_confidence
+from openset.losses import log_max_prob
+from openset.nets import build
+
+EPS = 0.3
+
+
+def source(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def noise(n: int = 8, side: int = 12) -> Tensor:
+    return 0.3 + 0.4 * torch.rand((n, 1, side, side), generator=source(1))
+
+
+class Hidden(nn.Module):
+    """Sure of class 1 only where the picture agrees with `picture` by more than `least`; flat, so without gradient, elsewhere."""
+
+    def __init__(self, picture: Tensor, least: float) -> None:
+        super().__init__()
+        self.register_buffer("direction", picture - picture.mean())
+        self.least = least
+
+    def forward(self, x: Tensor) -> Tensor:
+        agreed = ((x - x.mean((1, 2, 3), keepdim=True)) * self.direction).sum((1, 2, 3))
+        return torch.stack([torch.zeros_like(agreed), 4 * F.relu(agreed - self.least)], 1)
+
+
+def test_it_finds_the_peak_that_a_gradient_attack_cannot_see() -> None:
+    picture = (torch.rand((1, 1, 12, 12), generator=source(2)) > 0.5).float()
+    z = noise()
+    inside = torch.minimum(torch.maximum(picture, z - EPS), z + EPS).clamp(0, 1)  # the picture moved into the balls
+    reach = Hidden(picture, 0.0)(inside)[:, 1] / 4
+    net = Hidden(picture, 0.9 * float(reach.min()))
+    blind = maximise_confidence(net, z, eps=EPS, steps=20, generator=source())
+    assert net(blind).softmax(1).amax(1).max() == 0.5  # the paper's attack sees nothing
+    seen = mended_points(net, z, picture, eps=EPS, generator=source())
+    assert net(seen).softmax(1)[:, 1].min() > 0.8
+
+
+def test_points_stay_in_the_ball_and_are_never_worse_than_where_they_start() -> None:
+    torch.manual_seed(0)
+    net = build("resnet-small", 4).train()
+    z, images = noise(6, 16).expand(-1, 3, -1, -1).contiguous(), torch.rand((5, 3, 16, 16), generator=source(3))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    found = mended_points(net, z, images, eps=EPS, generator=source())
+    assert net.training
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert all(p.grad is None for p in net.parameters())
+    assert (found - z).abs().max() <= EPS + 1e-6
+    assert found.min() >= 0
+    assert found.max() <= 1
+    with torch.no_grad():
+        net.eval()
+        assert (log_max_prob(net(found)) >= log_max_prob(net(z))).all()
+        assert (log_max_prob(net(found)) > log_max_prob(net(z))).any()
+    assert torch.equal(found, mended_points(net, z, images, eps=EPS, generator=source()))
+
+
+def test_edges() -> None:
+    net, z = build("lenet", 2), torch.rand((2, 1, 28, 28), generator=source())
+    assert torch.equal(mended_points(net, z, z, eps=0.0, generator=source()), z)
+    assert mended_points(net, z[:0], z, eps=EPS, generator=source()).shape == (0, 1, 28, 28)
+    assert mended_points(net, z, z[:0], eps=EPS, generator=source()).shape == z.shape
+    with pytest.raises(ValueError, match="eps"):
+        mended_points(net, z, z, eps=-0.1, generator=source())
