@@ -56,7 +56,8 @@ def main() -> int:
     threshold = judge.info.thresholds.get("sheet_music")
     print(f"threshold {threshold.value if threshold else None}")
     print(f"recall {hit}/{len(yes)} {fmt(clopper_pearson(hit, len(yes)))}")
-    print(f"precision {hit}/{hit + false} {fmt(clopper_pearson(hit, hit + false))}")
+    accepted = hit + false
+    print(f"precision {hit}/{accepted} {fmt(clopper_pearson(hit, accepted)) if accepted else '(nothing accepted)'}")
     print(f"others above .95 sheet music: {sum(p > 0.95 for p in p_no)}; highest {max(p_no):.4f}")
     print(f"others answered 'other': {sum(r['label'] == 'other' for r in no)}/{len(no)}")
     wrong = sum(r["label"] == "other" for r in yes)

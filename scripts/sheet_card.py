@@ -3,6 +3,7 @@
 Reads in the cache folder (what is missing is said in the card as "not measured"):
     measured.json        python scripts/sheet_card.py --measure   (made pictures: openset.sheetmusic.measure)
     real.json            python scripts/real_pictures.py FOLDER --json runs/sheet-music/real.json
+    real_plain.json      the same with --judge runs/sheet-music/plain.onnx, which --measure writes
     false_alarms.json    python scripts/false_alarms.py --json runs/sheet-music/false_alarms.json
     engravers.json       python scripts/false_alarms.py --engravers FOLDER --json runs/sheet-music/engravers.json
 Usage: python scripts/sheet_card.py [--cache runs/sheet-music] [--measure]
@@ -68,8 +69,10 @@ def schemes(measured: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def real_lines(real: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
-    """The paragraph on the real pictures, and its rows for the README."""
+def real_lines(
+    real: Sequence[Mapping[str, Any]], plain: Sequence[Mapping[str, Any]]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """The paragraph on the real pictures, and its rows for the README. plain: what the plain net said of them, or nothing."""
     yes = [r for r in real if r["truth"] == "sheet_music" and r["p"] is not None]
     no = [r for r in real if r["truth"] == "other" and r["p"] is not None]
     hit, false = (sum(r["label"] == "sheet_music" for r in part) for part in (yes, no))
@@ -85,11 +88,16 @@ def real_lines(real: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[
     ]
     script = "scripts/real_pictures.py"
 
-    def row(measure: str, k: int, n: int) -> dict[str, Any]:
+    told = {
+        truth: [r["p"] for r in plain if r["truth"] == truth and r["p"] is not None]
+        for truth in ("sheet_music", "other")
+    }
+
+    def row(measure: str, k: int, n: int, other: float | None = None) -> dict[str, Any]:
         ends = [round(x, 4) for x in clopper_pearson(k, n)]
         return {
             "measure": measure,
-            "plain": None,
+            "plain": other,
             "shipped": round(k / n, 4),
             "interval": ends,
             "n": n,
@@ -100,7 +108,7 @@ def real_lines(real: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[
     rows = [
         {
             "measure": "real pictures: AUROC",
-            "plain": None,
+            "plain": round(auroc(told["sheet_music"], told["other"]), 4) if plain else None,
             "shipped": round(value, 4),
             "interval": [round(low, 4), round(high, 4)],
             "n": len(p) + len(q),
@@ -109,6 +117,12 @@ def real_lines(real: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[
         },
         row("real pictures: recall", hit, len(yes)),
         row("real pictures: precision", hit, hit + false),
+        row(
+            "real pictures without music called sheet music above .95",
+            above,
+            len(no),
+            round(sum(x > 0.95 for x in told["other"]) / len(told["other"]), 4) if plain else None,
+        ),
     ]
     return lines, rows
 
@@ -132,6 +146,7 @@ def main() -> None:
         return json.loads(file.read_text()) if file.exists() else None
 
     measured, real, alarms, engravers = (read(f"{n}.json") for n in ("measured", "real", "false_alarms", "engravers"))
+    real_plain = read("real_plain.json") or []
     lines: list[str] = []
     rows: list[dict[str, Any]] = []
     lines += [
@@ -141,7 +156,7 @@ def main() -> None:
     ]
     lines += ["### Real pictures (measured)", "", f"{REAL_NOTE}.", ""]
     if real:
-        more, made = real_lines(real)
+        more, made = real_lines(real, real_plain)
         lines, rows = lines + more, rows + made
     else:
         lines += ["Not measured."]
