@@ -74,7 +74,7 @@ def conv(z: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any, gr
     out_channels, channels, kh, kw = weight.shape
     if padding == "same" or padding == "valid" or groups != 1 or any(s != 1 for s in stride) or channels < 8:
         return F.conv2d(z, weight, None, stride, padding, dilation, groups)
-    (ph, pw), (dh, dw) = _two(padding), _two(dilation)
+    (ph, pw), (dh, dw) = pair(padding), pair(dilation)
     n, _, h, w = z.shape
     tall, wide = h + 2 * ph, w + 2 * pw
     oh, ow = tall - dh * (kh - 1), wide - dw * (kw - 1)
@@ -99,7 +99,8 @@ def conv(z: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any, gr
     return out
 
 
-def _two(value: Any) -> tuple[int, int]:
+def pair(value: Any) -> tuple[int, int]:
+    """One number for both axes of a picture, or one for each."""
     pair = (value,) if isinstance(value, int) else tuple(value)
     return (pair[0], pair[-1])
 
@@ -115,8 +116,8 @@ def _conv2d(
     dilation: Any = (1, 1),
     groups: int = 1,
 ) -> Tensor:
-    padding = padding if isinstance(padding, str) else _two(padding)
-    out = conv(rows.get(x), weight, _two(stride), padding, _two(dilation), groups)
+    padding = padding if isinstance(padding, str) else pair(padding)
+    out = conv(rows.get(x), weight, pair(stride), padding, pair(dilation), groups)
     return out if bias is None else out.add_(rows.constant(bias.view(-1, 1, 1), out))
 
 
@@ -288,7 +289,7 @@ def _max_pool(
     out = F.max_pool2d(z[:1], kernel, stride or None, padding, dilation, ceil_mode)
     for axis in (2, 3):
         i = axis - 2
-        k, s, p, d = (_two(v)[i] for v in (kernel, stride or kernel, padding, dilation))
+        k, s, p, d = (pair(v)[i] for v in (kernel, stride or kernel, padding, dilation))
         places = torch.arange(out.shape[axis])[:, None] * s - p + torch.arange(k) * d
         inside = (places >= 0) & (places < z.shape[axis])
         some = places.gather(1, inside.int().argmax(1, keepdim=True))

@@ -1,9 +1,10 @@
 """Every breakpoint of a ray, layer by layer, segment by segment, in bounded memory.
 
 alpha = p / q with p + q = 1: a ray from alpha = 0 to infinity is the segment from q = 1 to q = 0, and input p x with
-constants weighed by q gives q times the logits, exactly. Inside a segment a layer is known by its values at the knots
-so far; where a unit changes sign between two knots, that point becomes a knot of all values (they are affine there).
-So a layer is only computed at the knots of the layers before it. A segment that grows too long is cut off.
+constants weighed by q gives q times the logits, exactly. By values, a layer is known at the knots so far, and where a
+unit changes sign between two of them, that point becomes a knot of all values (they are affine there). On large pictures
+a segment is swept by changes of slope instead (`_hinges`), and its end compared with the net itself; where they differ,
+it is swept again by values. A segment that grows too long is cut off.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import AuditError
+from ._hinges import stretch, suits
 from ._steps import Rows
 from ._trace import PiecewiseNet, trace
 
-BYTES = 24_000_000  # of the widest layer at all knots of a segment
+CHANGES = 64_000_000  # bytes: of the widest layer, for all changes of slope of a segment
+BYTES = 24_000_000  # of the widest layer at all knots of a segment, row by row
+AGREE = 1e-10  # of the largest logit, between the sum of changes and the net itself
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,39 @@ def pieces(
     if not bool(torch.isfinite(x).all()):
         raise AuditError("rays need finite inputs: check the picture")
     lines = trace(net, tuple(x.shape))
-    return _segments(lines, x.detach().to("cpu", torch.float64), 1 / (1 + start), 1 / (1 + stop))
+    segments = by_changes if suits(lines) else by_rows
+    return segments(lines, x.detach().to("cpu", torch.float64), 1 / (1 + start), 1 / (1 + stop))
 
 
-def _segments(lines: PiecewiseNet, x: Tensor, q: float, end: float) -> Iterator[Pieces]:
+def by_changes(lines: PiecewiseNet, x: Tensor, q: float, end: float) -> Iterator[Pieces]:
+    """From 1 / (1 + alpha) = q down to `end`, by what each switch changes; no maxima in the net."""
+    most = max(16, min(4096, CHANGES // (8 * lines.width)))
+    width = q - end
+    while q > end:
+        to = max(end, q - width)
+        with torch.no_grad():
+            part = Pieces(*stretch(lines, x, q, end if to - end < 1e-3 * width else to, most))
+            agrees = _agrees(lines, x, part)
+        reached = float(part.q[-1])
+        if agrees:
+            yield part
+        else:
+            yield from by_rows(lines, x, q, reached)
+        width = (q - reached) * min(4.0, 0.8 * most / len(part.q))
+        if reached >= q:
+            return  # nothing is left but rounding
+        q = reached
+
+
+def _agrees(lines: PiecewiseNet, x: Tensor, part: Pieces) -> bool:
+    """Do the changes of slope, summed over the segment, end where the net itself does?"""
+    q = part.q[-1:]
+    there = lines.run(Rows(q), (1 - q).view(-1, *[1] * x.dim()) * x, lambda _name, _rows: None)
+    return bool((there - part.scaled[-1:]).abs().amax() <= AGREE * part.scaled.abs().amax())
+
+
+def by_rows(lines: PiecewiseNet, x: Tensor, q: float, end: float) -> Iterator[Pieces]:
+    """The same by values: every layer at every knot of the layers before it, with no sum over changes."""
     most = max(16, min(4096, BYTES // (8 * lines.width)))
     width = q - end
     while q > end:
@@ -69,7 +102,7 @@ def _segments(lines: PiecewiseNet, x: Tensor, q: float, end: float) -> Iterator[
         reached = float(part.q[-1])
         width = (q - reached) * min(4.0, 0.8 * most / len(part.q))
         if reached >= q:
-            return  # nothing is left but rounding
+            return
         q = reached
 
 
