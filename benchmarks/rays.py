@@ -2,6 +2,7 @@
 
     python benchmarks/rays.py --threads 1               # the limit, and 20 CPU seconds of a sweep
     python benchmarks/rays.py --threads 1 --full        # a whole sweep from alpha = 1 to infinity
+    python benchmarks/rays.py --threads 1 --workers 2 --full         # the same with two threads, each with its ranges
     python benchmarks/rays.py --released cifar10_plain.npz --full
     python benchmarks/rays.py --torchvision vgg16_bn --size 64 --rays 1     # a wide net: is memory bounded?
 
@@ -46,10 +47,12 @@ def net_of(weights: str | None, released: str | None, torchvision: str | None) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1, help="threads that sweep disjoint ranges of the ray")
     parser.add_argument("--rays", type=int, default=64)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=20.0, help="of CPU time for the sweep, unless --full")
     parser.add_argument("--full", action="store_true")
+    parser.add_argument("--stop", type=float, default=float("inf"), help="sweep from alpha = 1 to this alpha")
     parser.add_argument("--size", type=int, default=32, help="the side of the picture")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--weights", help="a safetensors file")
@@ -75,14 +78,15 @@ def main() -> None:
         )
     )
     began, cpu, regions, alpha, last = time.perf_counter(), time.process_time(), 0, 1.0, 1.0
-    for part in pieces(lines, x[0]):
+    for part in pieces(lines, x[0], stop=given.stop, workers=given.workers):
         regions, alpha = regions + len(part.q) - 1, float(part.alpha[-1])
         last = float(part.alpha[-2]) if len(part.q) > 2 else last
-        if not given.full and time.process_time() - cpu > given.seconds:
+        if not given.full and given.workers == 1 and time.process_time() - cpu > given.seconds:
             break
     print(
         json.dumps(
             {
+                "workers": given.workers,
                 "regions": regions,
                 "swept_to": str(alpha),
                 "last_switch_of_the_limit": float(end.last_alpha[0]),

@@ -14,11 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openset.audit import Pieces, PiecewiseNet, _hinges, _sweep, first_alpha, trace
+from openset.audit import Pieces, PiecewiseNet, _hinges, _sweep, first_alpha, pieces, trace
 from openset.audit._hinges import stretch, suits
 from openset.audit._patches import Patches, conv, pad
 from openset.audit._steps import Rows
 from openset.audit._sweep import by_changes, by_rows
+from openset.errors import AuditError
 from openset.nets import build
 
 
@@ -81,6 +82,21 @@ def test_changes_of_slope_and_values_at_knots_give_the_same_regions(
     assert len(q) == len(wanted) > 60
     torch.testing.assert_close(q, wanted, rtol=0, atol=1e-12)
     torch.testing.assert_close(scaled, there, rtol=0, atol=1e-12 * float(there.abs().max()))
+
+
+def test_two_workers_sweep_what_one_sweeps() -> None:
+    lines, x = small_resnet(1)
+    one, there = joined(pieces(lines, x, start=1.0, stop=1.1))
+    two, here = joined(pieces(lines, x, start=1.0, stop=1.1, workers=2))
+    assert (two.diff() < 0).all()
+    edges = torch.linspace(0.5, 1 / 2.1, 33, dtype=torch.float64)
+    inner = (two[:, None] - edges).abs().amin(1) > 1e-12  # the ends of ranges and segments are knots too
+    away = (two[inner][:, None] - one).abs().amin(1)
+    assert float(away.max()) < 1e-12
+    assert float((one[:, None] - two).abs().amin(1).sort().values[:-8].max()) < 1e-12
+    torch.testing.assert_close(here[-1], there[-1], rtol=1e-12, atol=1e-12)
+    with pytest.raises(AuditError, match="at least one worker, got 0"):
+        pieces(lines, x, workers=0)
 
 
 def test_a_stretch_cut_short_stops_at_its_last_switch() -> None:

@@ -9,8 +9,12 @@ it is swept again by values. A segment that grows too long is cut off.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +26,7 @@ from ._trace import PiecewiseNet, trace
 
 CHANGES = 64_000_000  # bytes: of the widest layer, for all changes of slope of a segment
 BYTES = 24_000_000  # of the widest layer at all knots of a segment, row by row
+RANGES = 16  # for each worker
 AGREE = 1e-10  # of the largest logit, between the sum of changes and the net itself
 
 
@@ -48,19 +53,46 @@ class Pieces:
 
 
 def pieces(
-    net: nn.Module | PiecewiseNet, x: Tensor, *, start: float = 1.0, stop: float = float("inf")
+    net: nn.Module | PiecewiseNet, x: Tensor, *, start: float = 1.0, stop: float = float("inf"), workers: int = 1
 ) -> Iterator[Pieces]:
     """The knots of alpha * x for alpha from `start` >= 0 to `stop`, in order, a segment at a time. x: one input.
 
-    The first knot is `start`, the last is `stop`. Raises AuditError as `limits`, or for start and stop out of order.
+    The first knot is `start`, the last is `stop`. workers: threads that sweep disjoint ranges of alpha, each with its own
+    segment in memory; set torch.set_num_threads(1) with them. Worth it for a whole sweep, not for a first crossing.
+    Raises AuditError as `limits`, or for start and stop out of order, or workers < 1.
     """
     if not 0 <= start < stop:
         raise AuditError(f"a ray goes from start >= 0 to a larger stop, got {start} to {stop}")
+    if workers < 1:
+        raise AuditError(f"a sweep needs at least one worker, got {workers}")
     if not bool(torch.isfinite(x).all()):
         raise AuditError("rays need finite inputs: check the picture")
     lines = trace(net, tuple(x.shape))
     segments = by_changes if suits(lines) else by_rows
-    return segments(lines, x.detach().to("cpu", torch.float64), 1 / (1 + start), 1 / (1 + stop))
+    point, q, end = x.detach().to("cpu", torch.float64), 1 / (1 + start), 1 / (1 + stop)
+    if workers == 1:
+        return segments(lines, point, q, end)
+    return _in_ranges(partial(segments, lines, point), q, end, workers)
+
+
+def _in_ranges(
+    sweep: Callable[[float, float], Iterator[Pieces]], q: float, end: float, workers: int
+) -> Iterator[Pieces]:
+    """The ranges between equal steps of q, in order, `workers` at a time and no more than twice as many ahead."""
+    edges = [q + (end - q) * i / (RANGES * workers) for i in range(RANGES * workers)] + [end]
+    ranges = iter(list(pairwise(edges)))
+    pool = ThreadPoolExecutor(workers)
+
+    def swept(a: float, b: float) -> list[Pieces]:
+        return list(sweep(a, b))
+
+    try:
+        ahead = deque(pool.submit(swept, a, b) for a, b in islice(ranges, 2 * workers))
+        while ahead:
+            yield from ahead.popleft().result()
+            ahead.extend(pool.submit(swept, a, b) for a, b in islice(ranges, 1))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def by_changes(lines: PiecewiseNet, x: Tensor, q: float, end: float) -> Iterator[Pieces]:
