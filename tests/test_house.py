@@ -21,6 +21,7 @@ ROOMS = {  # room: (its modules, the rooms it may import from)
     "judge": ("judge", "parcels images decide file"),
     "data": ("data", "parcels images"),
     "nets": ("nets _weights losses authors", "parcels"),
+    "heads": ("heads", "parcels"),
     "attack": ("attack _ball _climb _combine _mended _patterns _search _vanish", "parcels nets"),
     "audit": ("audit", "parcels"),
     "reproduce": ("reproduce", "parcels images decide data nets attack audit export training"),

@@ -40,8 +40,8 @@ def export(net: nn.Module, path: str | os.PathLike[str], info: JudgeInfo, head: 
 
     net: float32 pixels [B, 3, H, W] in [0, 1] -> logits [B, K], K = the number of info.labels, or a net with a
     method `outputs(pixels)` that gives a dict of logits, probabilities [B, K] and score [B]. head: takes a dict of
-    "logits" and, where the net has features(x) and classify(features), "features" [B, D]; gives log-probabilities
-    [B, K]. Without one probabilities are the softmax of the logits. The score is then the largest probability.
+    "pixels", "logits" and, where the net has features(x) and classify(features), "features" [B, D]; gives
+    log-probabilities [B, K]. Without one probabilities are the softmax of the logits. The score is then the largest probability.
 
     The batch is dynamic; for info.preprocess.mode "fit" height and width are too (multiples of `multiple`), else
     they are `size`. `net` and `head` are left as they are; a copy on the CPU in eval mode is exported.
@@ -71,7 +71,7 @@ class Graph(nn.Module):
         if hasattr(self.net, "outputs"):
             made = self.net.outputs(pixels)
             return made["logits"], made["probabilities"], made["score"]
-        outputs: dict[str, Tensor] = {}
+        outputs: dict[str, Tensor] = {"pixels": pixels}
         if hasattr(self.net, "features") and hasattr(self.net, "classify"):
             outputs["features"] = self.net.features(pixels)
             outputs["logits"] = self.net.classify(outputs["features"])
