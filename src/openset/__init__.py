@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .judge import Judge, open_judge
     from .training import Run, train
+    from .wrapping import wrap
 
 __version__ = "0.1.0"
 
@@ -19,9 +20,10 @@ _LAZY = {
     "open_judge": "judge",
     "Run": "training",
     "train": "training",
+    "wrap": "wrapping",
 }
 
-__all__ = ["Judge", "Run", "__version__", "open_judge", "train"]
+__all__ = ["Judge", "Run", "__version__", "open_judge", "train", "wrap"]
 
 
 def __getattr__(name: str) -> Any:

@@ -87,6 +87,20 @@ def load_weights(net: Net, path: str) -> None:
     target.load_state_dict({k: v for k, v in state.items() if k in own and k not in lost}, strict=False)
 
 
+def load_state(net: nn.Module, path: str, name: str) -> None:
+    """Load the state dict at `path` into `net`, all of it. Raises TrainingError for other tensors than the net has."""
+    state, own = _read(path), net.state_dict()
+    missing = sorted(k for k in own if k not in state and not k.endswith("num_batches_tracked"))
+    extra = sorted(k for k in state if k not in own)
+    wrong = sorted(k for k in own if k in state and own[k].shape != state[k].shape)
+    if missing or extra or wrong:
+        raise TrainingError(
+            f"the weights in {path!r} are not those of {name}: {len(missing)} tensors missing {missing[:3]}, "
+            f"{len(extra)} unknown {extra[:3]}, {len(wrong)} of another shape {wrong[:3]}"
+        )
+    net.load_state_dict(state, strict=False)
+
+
 def _head_names(net: Net, target: nn.Module) -> set[str]:
     head = net.body.get_classifier() if isinstance(net, TimmNet) else net.head
     tensors = {id(t) for t in [*head.parameters(), *head.buffers()]}

@@ -24,6 +24,7 @@ from ._cli.info import info
 from ._cli.predict import predict
 from ._cli.reproduce import reproduce
 from ._cli.train import train
+from ._cli.wrap import wrap
 
 app = typer.Typer(
     name="openset",
@@ -66,6 +67,7 @@ for command, short in (
     (train, "Train from folders of pictures."),
     (export, "Make a trained run one judge file."),
     (calibrate, "Give a judge thresholds with a guarantee."),
+    (wrap, "Make a net of your own a judge file."),
     (audit, "Follow rays to where the net is sure."),
     (info, "Show what a judge says of itself."),
     (demo, "See it all at work in a few minutes."),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
@@ -72,27 +70,14 @@ def audit(
 
 def _net(given: str, size: int | None) -> tuple[nn.Module, tuple[str, ...], int, str]:
     """(net, labels or none, side of a picture, resize mode)."""
-    from torch import nn
-
     from ..errors import AuditError
     from ..training import Run
+    from .modules import net_of
 
     if os.path.isdir(given) or ":" not in given:
         run = Run.load(given)
         return run.model, run.labels, size or run.model.preprocess.size, run.model.preprocess.mode
-    module, _, name = given.partition(":")
-    sys.path.insert(0, os.getcwd())
-    try:
-        made = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise AuditError(
-            f"{given!r} cannot be imported ({error}): give module:callable as Python would import it"
-        ) from error
-    finally:
-        sys.path.pop(0)
-    made = made if isinstance(made, nn.Module) else made()
-    if not isinstance(made, nn.Module):
-        raise AuditError(f"{given!r} gives {type(made).__name__}, not a torch.nn.Module: name a net, or what makes one")
+    made = net_of(given)
     if size is None and not hasattr(made, "preprocess"):
         raise AuditError(f"how large are the pictures {given!r} takes? Give --size PIXELS")
     return made, (), size or made.preprocess.size, "stretch"

@@ -1,0 +1,33 @@
+"""module:callable, as Python would import it from the current folder: a user's own net. It runs that module's code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from ..errors import AuditError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def net_of(given: str) -> nn.Module:
+    """The net that `module:name` is, or makes when called without arguments. Raises AuditError."""
+    from torch import nn
+
+    module, _, name = given.partition(":")
+    sys.path.insert(0, os.getcwd())
+    try:
+        made = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise AuditError(
+            f"{given!r} cannot be imported ({error}): give module:callable as Python would import it"
+        ) from error
+    finally:
+        sys.path.pop(0)
+    made = made if isinstance(made, nn.Module) else made()
+    if not isinstance(made, nn.Module):
+        raise AuditError(f"{given!r} gives {type(made).__name__}, not a torch.nn.Module: name a net, or what makes one")
+    return made

@@ -1,0 +1,105 @@
+"""`openset wrap`: a net that is already trained becomes a judge file, with a head and thresholds, without retraining."""
+
+from __future__ import annotations
+
+import shlex
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from .guard import guarded, needs, printable, remark, say, shares
+
+if TYPE_CHECKING:
+    from ..wrapping import HeadName
+
+
+class Head(StrEnum):
+    """What is fitted after training."""
+
+    none = "none"
+    temperature = "temperature"
+    laplace = "laplace"
+    mahalanobis = "mahalanobis"
+    neighbours = "neighbours"
+    density = "density"
+
+
+class Mode(StrEnum):
+    """How a picture becomes pixels."""
+
+    stretch = "stretch"
+    crop = "crop"
+    fit = "fit"
+
+
+@guarded
+def wrap(
+    net: Annotated[str, typer.Argument(metavar="NET", help="module:callable that gives a torch net; its code is run.")],
+    labels: Annotated[str, typer.Option(metavar="A,B,...", help="The classes, in the order of the logits.")],
+    size: Annotated[int, typer.Option(min=1, metavar="PIXELS", help="Side of the net's pictures.")],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The judge file.")] = "judge.onnx",
+    weights: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A state dict: safetensors, or torch's without pickled code.")
+    ] = None,
+    mean: Annotated[str | None, typer.Option(metavar="M,M,M", help="Subtracted from pixels in [0, 1].")] = None,
+    std: Annotated[str | None, typer.Option(metavar="S,S,S", help="Divides them then.")] = None,
+    mode: Annotated[Mode, typer.Option(help="How a picture becomes pixels.")] = Mode.stretch,
+    head: Annotated[Head, typer.Option(help="Fitted on --data; the guards also need --out.")] = Head.none,
+    data: Annotated[
+        str | None, typer.Option(metavar="DIR", help="DIR/<label>/..., pictures it was not trained on.")
+    ] = None,
+    out: Annotated[
+        list[str] | None, typer.Option(metavar="DIR", help="Pictures that are no class; repeatable.")
+    ] = None,
+    precision: Annotated[float, typer.Option(help="Of the pictures accepted, at least this share is right ...")] = 0.95,
+    delta: Annotated[float, typer.Option(help="... but for a chance of this.")] = 0.05,
+    prevalence: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL=P", help="A label's share in the field; for each label.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the split of --data.")] = 0,
+) -> None:
+    """Check a trained net, fit a head, choose thresholds, and write one judge file. The net is not retrained.
+
+    \b
+    Exit code: 0 written, 1 it could not be done, 2 the command line is wrong, 130 stopped with Ctrl-C
+    """
+    if (head is Head.none) != (data is None):
+        raise typer.BadParameter("--head and --data go together: a head is fitted on pictures.")
+    needs("Wrapping a net", ["torch", "safetensors", "onnx", "onnxscript"], "train")
+    from ..calibrate import shares as by_label
+    from ..wrapping import wrap as wrap_net
+    from .modules import net_of
+
+    wrapped = wrap_net(
+        net_of(net),
+        labels=labels.split(","),
+        size=size,
+        mean=numbers("--mean", mean),
+        std=numbers("--std", std),
+        mode=mode.value,
+        weights=weights,
+    )
+    for check in wrapped.checks:
+        line = f"{check.name}: {check.said}"
+        say(f"  {printable(line)}") if check.ok else remark(line)
+    if head is not Head.none and data is not None:
+        wrapped.fit(cast("HeadName", head.value), data, out=out or (), seed=seed)
+    judge = wrapped.export(
+        output, precision=precision, delta=delta, prevalence=by_label(wrapped.labels, shares(prevalence or ()))
+    )
+    for label in judge.labels:
+        t = judge.info.thresholds.get(label)
+        why = judge.info.facts["no_threshold"].get(label, "")
+        say(f"{label}: accepted from {t.value:.4g} on" if t else f"{label}: no threshold yet, so always unknown. {why}")
+    following = "predict" if judge.info.thresholds else "calibrate"
+    say(f"Written to {output!r}. Next:  openset {following} {shlex.quote(output)} PICTURES")
+
+
+def numbers(option: str, given: str | None) -> list[float] | None:
+    try:
+        return None if given is None else [float(part) for part in given.split(",")]
+    except ValueError:
+        raise typer.BadParameter(
+            f"{option} {given} is not understood: give numbers with commas, such as 0.5,0.5,0.5."
+        ) from None

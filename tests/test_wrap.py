@@ -1,0 +1,245 @@
+"""`openset.wrap`: users' nets become judges; what is usually wrong with them is said by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+import openset
+from openset.cli import app
+from openset.errors import TrainingError
+
+SIDE = 16
+NETS = """
+from torch import nn
+def colour():
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+"""
+
+
+def colour(channels: int = 3, classes: int = 2) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(4, classes),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """data/red, data/blue and out/: noisy pictures of one colour, and gray ones that are neither."""
+    home, rng = tmp_path_factory.mktemp("wrap"), np.random.default_rng(0)
+    for label, base in (("data/red", (200, 40, 40)), ("data/blue", (40, 40, 200)), ("out", None)):
+        (home / label).mkdir(parents=True)
+        for i in range(60):
+            middle = np.array(base) if base else np.full(3, rng.integers(60, 200))
+            pixels = (middle + rng.normal(0, 40, (SIDE, SIDE, 3))).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(home / label / f"{i:02}.png")
+    return home
+
+
+@pytest.fixture(scope="module")
+def trained(places: Path) -> nn.Sequential:
+    """A net that its user trained on normalised pixels, and left in training mode."""
+    torch.manual_seed(0)
+    net = colour()
+    files = [
+        (path, k) for k, label in enumerate(("red", "blue")) for path in sorted((places / "data" / label).iterdir())
+    ]
+    x = torch.stack([torch.from_numpy(np.asarray(Image.open(f), np.float32) / 255).permute(2, 0, 1) for f, _ in files])
+    y = torch.tensor([k for _, k in files])
+    optimiser = torch.optim.Adam(net.parameters(), lr=0.02)
+    for _ in range(60):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(net((x - 0.5) / 0.25), y).backward()
+        optimiser.step()
+    return net.train()
+
+
+def wrapped(net: nn.Module, **given: Any) -> Any:
+    return openset.wrap(net, **({"labels": ("red", "blue"), "size": SIDE, "mean": [0.5], "std": [0.25]} | given))
+
+
+def test_a_wrapped_net_gives_what_the_net_gives_on_normalised_pixels(trained: nn.Sequential) -> None:
+    x = torch.rand((5, 3, SIDE, SIDE), generator=torch.Generator().manual_seed(1))
+    net = wrapped(trained)
+    assert trained.training  # the given net is left as it is
+    with torch.no_grad():
+        expected = trained.eval()((x - 0.5) / 0.25)
+        trained.train()
+        torch.testing.assert_close(net(x), expected)
+    said = {check.name: check for check in net.checks}
+    assert not said["eval mode"].ok
+    assert "1" in said["eval mode"].said
+    assert said["range"].ok
+    assert said["gradient"].ok
+
+
+@pytest.mark.parametrize("head", ["temperature", "laplace", "mahalanobis", "neighbours", "density"])
+def test_every_head_is_fitted_on_folders_and_decides_in_the_judge_file(
+    places: Path, tmp_path: Path, trained: nn.Sequential, head: str
+) -> None:
+    soft = colour()
+    soft.load_state_dict(trained.state_dict())
+    with torch.no_grad():  # a net of middling confidence: a temperature is to be had
+        soft[5].weight.mul_(0.3)
+        soft[5].weight.add_(0.2 * torch.randn(2, 4, generator=torch.Generator().manual_seed(2)))
+    if head == "temperature":
+        with pytest.raises(TrainingError, match="all answers right"):
+            wrapped(trained).fit(head, places / "data")
+        return
+    net = wrapped(soft).fit(head, places / "data", out=[places / "out"])
+    judge = net.export(tmp_path / "judge.onnx", precision=0.6, delta=0.2)
+    assert judge.info.facts["head"] == head
+    assert set(judge.labels) == {"red", "blue"}
+    red, gray = judge(places / "data" / "red" / "00.png"), judge(places / "out" / "00.png")
+    assert red.probabilities["red"] > 0.5
+    assert sum(red.probabilities.values()) == pytest.approx(1, abs=1e-4)
+    if head in ("mahalanobis", "density"):
+        assert gray.confidence < red.confidence
+    pixels = torch.from_numpy(np.asarray(Image.open(places / "data" / "red" / "00.png"), np.float32) / 255)
+    with torch.no_grad():
+        logits = judge.outputs(pixels.permute(2, 0, 1)[None].numpy())["logits"]
+        torch.testing.assert_close(torch.from_numpy(logits), net(pixels.permute(2, 0, 1)[None]), rtol=1e-3, atol=1e-3)
+
+
+def test_without_a_head_nothing_is_accepted_until_it_is_calibrated(tmp_path: Path, trained: nn.Sequential) -> None:
+    judge = wrapped(trained).export(tmp_path / "judge.onnx")
+    assert judge.info.thresholds == {}
+    assert judge.info.facts["no_threshold"] == {"red": "not calibrated yet", "blue": "not calibrated yet"}
+    decision = judge(np.full((SIDE, SIDE, 3), 200, np.uint8))
+    assert decision.outcome == "unknown"
+
+
+class Probabilities(nn.Module):
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x).softmax(1)
+
+
+def test_probabilities_are_said_and_turned_back(trained: nn.Sequential) -> None:
+    net = wrapped(Probabilities(trained))
+    assert next(check for check in net.checks if check.name == "logits").ok is False
+    x = torch.rand(3, 3, SIDE, SIDE)
+    with torch.no_grad():
+        torch.testing.assert_close(net(x).softmax(1), wrapped(trained)(x).softmax(1), rtol=1e-4, atol=1e-5)
+
+
+def test_a_gray_net_sees_luma() -> None:
+    torch.manual_seed(0)
+    net, x = colour(1), torch.rand(2, 3, SIDE, SIDE)
+    luma = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    with torch.no_grad():
+        torch.testing.assert_close(wrapped(net)(x), net.eval()((luma - 0.5) / 0.25))
+
+
+class Random(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = colour()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x + torch.rand_like(x))
+
+
+class Together(Random):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x - x.mean(0, keepdim=True))
+
+
+@pytest.mark.parametrize(
+    ("net", "given", "said"),
+    [
+        (colour(classes=3), {}, r"gives \[4, 3\] for 4 pictures and there are 2 labels"),
+        (colour(4), {}, "four channels"),
+        (colour(5), {}, "fails on pixels"),
+        (Random(), {}, "deterministic"),
+        (Together(), {}, "other pictures of its batch"),
+        (nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2, track_running_stats=False)), {}, "running statistics"),
+        (colour(), {"labels": ("red", "red")}, "two different names"),
+        (colour(), {"labels": "ab"}, "two different names"),
+        (colour(), {"std": [0.0]}, "must be above 0"),
+        (colour(), {"mean": [0.5, 0.5]}, "give 1 or 3"),
+    ],
+)
+def test_what_cannot_be_a_judge_is_refused_by_name(net: nn.Module, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(TrainingError, match=said):
+        wrapped(net, **given)
+
+
+def test_what_cannot_be_fitted_is_refused_by_name(places: Path, trained: nn.Sequential) -> None:
+    net = wrapped(trained, labels=("red", "green"))
+    with pytest.raises(TrainingError, match="name the folders as the labels"):
+        net.fit("temperature", places / "data")
+    with pytest.raises(TrainingError, match="give out folders"):
+        wrapped(trained).fit("density", places / "data")
+    with pytest.raises(TrainingError, match="ends in a linear layer"):
+        wrapped(Probabilities(trained)).fit("laplace", places / "data")
+
+
+def test_the_command_wraps_a_net_of_a_module(
+    places: Path, tmp_path: Path, trained: nn.Sequential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mynets_of_wrap.py").write_text(NETS)
+    save_file(trained.state_dict(), tmp_path / "weights.safetensors")
+    monkeypatch.chdir(tmp_path)
+    words = [
+        "wrap",
+        "mynets_of_wrap:colour",
+        "--labels",
+        "red,blue",
+        "--size",
+        str(SIDE),
+        "--weights",
+        "weights.safetensors",
+    ]
+    words += ["--mean", "0.5,0.5,0.5", "--std", "0.25,0.25,0.25"]
+    done = CliRunner().invoke(
+        app, [*words, "--head", "density", "--data", str(places / "data"), "--out", str(places / "out")]
+    )
+    assert done.exit_code == 0, done.output
+    assert "training mode" in done.output
+    assert openset.open_judge("judge.onnx")(places / "data" / "blue" / "03.png").probabilities["blue"] > 0.9
+    for wrong, said in (
+        ([*words[:-1], "a,b,c"], "not understood"),
+        ([*words, "--head", "density"], "go together"),
+        ([*words, "--weights", "nowhere.pt"], "no weights file"),
+        (["wrap", "mynets_of_wrap:none", *words[2:]], "cannot be imported"),
+    ):
+        failed = CliRunner().invoke(app, wrong)
+        assert failed.exit_code in (1, 2)
+        assert said in failed.output
+        assert "Traceback" not in failed.output
+
+
+@pytest.mark.parametrize("kind", ["torchvision", "timm"])
+def test_torchvisions_and_timms_nets_are_wrapped_and_exported(tmp_path: Path, kind: str) -> None:
+    torch.manual_seed(0)
+    if kind == "torchvision":
+        from torchvision.models import resnet18
+
+        net: nn.Module = resnet18(num_classes=3)
+    else:
+        import timm
+
+        net = timm.create_model("test_resnet.r160_in1k", pretrained=False, num_classes=3)
+    wrapped_net = openset.wrap(
+        net, labels=("a", "b", "c"), size=64, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]
+    )
+    assert wrapped_net.last is not None
+    judge = wrapped_net.export(tmp_path / "judge.onnx")
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            torch.from_numpy(judge.outputs(x.numpy())["logits"]), wrapped_net(x), rtol=1e-3, atol=1e-3
+        )
