@@ -37,7 +37,7 @@ ROOMS = {  # room: (its modules, the rooms it may import from)
     "demo": ("demo _demodata", "parcels images decide judge data nets attack training calibrate report"),
     "cli": (
         "cli _cli __main__",
-        "parcels images decide file judge data audit training export calibrate demo reproduce",
+        "parcels images decide file judge data audit training export calibrate demo reproduce wrapping",
     ),
 }
 ROOM_OF = {module: room for room, (modules, _) in ROOMS.items() for module in modules.split()}

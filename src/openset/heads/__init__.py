@@ -7,16 +7,19 @@ found likeliest.
 
 from __future__ import annotations
 
+from .certified import CertifiedGuard, fit_certified_guard
 from .density import DensityGuard, fit_density_guard
 from .features import FeatureGuard, fit_mahalanobis, fit_neighbours
 from .laplace import LastLayerLaplace, fit_laplace
 from .temperature import Temperature, fit_temperature
 
 __all__ = [
+    "CertifiedGuard",
     "DensityGuard",
     "FeatureGuard",
     "LastLayerLaplace",
     "Temperature",
+    "fit_certified_guard",
     "fit_density_guard",
     "fit_laplace",
     "fit_mahalanobis",

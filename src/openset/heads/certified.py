@@ -1,0 +1,181 @@
+"""Certified guard (ProoD, mended): how far a net is believed, with a proved upper bound on every l_inf ball and along every ray.
+
+Meinke, Bitterwolf, Hein 2022 (arXiv 2106.04260). A small net of its own looks at the pixels x:
+
+    g(x) = b - sum_j w_j relu(h_j(x)) - sum_i (relu(x_i - 1) + relu(-x_i)),   w_j > 0,   s = sigmoid(g + shift)
+    p(k | x) = s p_net(k | x) + (1 - s) / K          two classes, yes or no: P(yes | x) = s P_net(yes | x)
+
+Interval bounds through h give an upper bound of s on a ball, whatever the net says: confidence <= s + (1 - s) / K. The published
+guard has no box term (the last sum): rays on which all h_j stay dead kept s for ever. The term is exactly 0 inside [0, 1] and
+grows along every ray but 0, so s -> 0 there. No class overtakes the net's. The guard covers what resembles the out-pictures that
+taught it and no more; certificates of thin-lined pictures were found to be vacuous.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import TrainingError
+
+SLACK = 1e-6  # added to every bound of g, computed in float64: far more than rounding
+Interval = tuple[Tensor, Tensor]
+
+
+class CertifiedGuard(nn.Module):
+    """The head. layers: convolutions, a ReLU after each; weight: [D], its exponential weighs the last features, flattened.
+
+    refuse: the class that gets what is not believed (for "is it this, or not?"); None: all classes share it evenly.
+    """
+
+    shift: Tensor
+
+    def __init__(self, layers: nn.ModuleList, features: int, refuse: int | None = None) -> None:
+        super().__init__()
+        self.layers, self.refuse = layers, refuse
+        self.weight = nn.Parameter(torch.full((features,), -math.log(features)))
+        self.bias = nn.Parameter(torch.zeros(()))
+        self.register_buffer("shift", torch.zeros(()))
+
+    def score(self, pixels: Tensor) -> Tensor:
+        """g(x) + shift: [B, 3, H, W] -> [B]."""
+        h = pixels
+        for layer in self.layers:
+            h = F.relu(layer(h))
+        outside = (F.relu(pixels - 1) + F.relu(-pixels)).flatten(1).sum(1)
+        return self.bias + self.shift - F.linear(h.flatten(1), self.weight.exp()[None])[:, 0] - outside
+
+    def upper(self, low: Tensor, high: Tensor) -> Tensor:
+        """[B]: no pixels between low and high [B, 3, H, W] have a larger score. Interval bounds (Gowal et al. 2018)."""
+        interval: Interval = (low, high)
+        for layer in self.layers:
+            interval = _through(layer, *interval)
+        outside = (F.relu(low - 1) + F.relu(-high)).flatten(1).sum(1)  # the least the box term can be
+        return self.bias + self.shift - F.linear(interval[0].flatten(1), self.weight.exp()[None])[:, 0] - outside
+
+    def forward(self, outputs: dict[str, Tensor]) -> Tensor:
+        score, logits = self.score(outputs["pixels"]), outputs["logits"]
+        believed = torch.log_softmax(logits, 1) + F.logsigmoid(score)[:, None]
+        rest = F.logsigmoid(-score)[:, None]
+        if self.refuse is None:
+            return torch.logaddexp(believed, rest - math.log(logits.shape[1]))
+        given = torch.where(torch.arange(logits.shape[1], device=logits.device) == self.refuse, 0.0, -1e4)
+        return torch.logaddexp(believed, rest + given)
+
+    def certify(self, pixels: Tensor, eps: float, classes: int) -> NDArray[np.float64]:
+        """[B]: the proved highest confidence in the l_inf ball of eps around pixels [B, 3, H, W], inside [0, 1].
+
+        Holds for any net behind the guard. With `refuse` it bounds the probability of every other class. In float64, with a
+        slack of 1e-6 on the score for rounding. Raises ValueError for eps < 0 or pixels outside [0, 1].
+        """
+        if not eps >= 0 or not (pixels.min() >= 0 and pixels.max() <= 1):
+            raise ValueError(f"eps {eps} must be >= 0 and pixels in [0, 1], got [{pixels.min():g}, {pixels.max():g}]")
+        exact = _double(self)
+        with torch.no_grad():
+            x = pixels.double()
+            high = exact.upper((x - eps).clamp(min=0), (x + eps).clamp(max=1)) + SLACK
+        share: NDArray[np.float64] = torch.sigmoid(high).numpy()
+        return share if self.refuse is not None else share + (1 - share) / classes
+
+    def ray_bound(self, pixels: Tensor, alpha: float, classes: int) -> NDArray[np.float64]:
+        """[B]: no alpha' >= alpha >= 0 gives alpha' * pixels a larger confidence; -> 1 / K for every picture but 0. Proved.
+
+        All that is subtracted from b is >= 0, and the box term does not fall with alpha.
+        """
+        x = alpha * pixels.double()
+        box = (F.relu(x - 1) + F.relu(-x)).flatten(1).sum(1)
+        share: NDArray[np.float64] = torch.sigmoid((self.bias + self.shift).detach().double() - box + SLACK).numpy()
+        return share if self.refuse is not None else share + (1 - share) / classes
+
+
+def _through(layer: nn.Module, low: Tensor, high: Tensor) -> Interval:
+    """The interval behind a convolution and a ReLU: its centre goes through the weights, its radius through their sizes."""
+    assert isinstance(layer, nn.Conv2d)
+    middle, radius = layer((low + high) / 2), (high - low) / 2
+    spread = F.conv2d(radius, layer.weight.abs(), None, layer.stride, layer.padding, layer.dilation, layer.groups)
+    return F.relu(middle - spread), F.relu(middle + spread)
+
+
+def _double(guard: CertifiedGuard) -> CertifiedGuard:
+    import copy
+
+    return copy.deepcopy(guard).double().eval()
+
+
+def fit_certified_guard(
+    inside: Tensor,
+    outside: Tensor,
+    *,
+    eps: float = 0.1,
+    steps: int = 1000,
+    batch: int = 64,
+    width: int = 16,
+    lr: float = 3e-3,
+    keep: float = 0.995,
+    refuse: int | None = None,
+    seed: int = 0,
+    tell: Callable[[int, int, float], None] = lambda *_: None,
+) -> CertifiedGuard:
+    """Train the guard on pictures [N, 3, H, W] of the classes and [M, 3, H, W] that are none, all in [0, 1].
+
+    Loss: softplus(-g(in)) + softplus(upper bound of g on the ball around out), eps growing from 0 over the first half of the steps.
+    A guard trained at a small eps was found to certify nothing at a larger one: .1 is the default. keep: the shift is the
+    smallest with a mean s of at least this on `inside`. tell(step, steps, loss). Raises TrainingError, ValueError.
+    """
+    if inside.dim() != 4 or inside.shape[1:] != outside.shape[1:] or min(len(inside), len(outside)) < 2:
+        raise ValueError(
+            f"give pictures of one shape [N, 3, H, W], at least 2 of each, got {list(inside.shape)} and {list(outside.shape)}"
+        )
+    if not 0 < keep < 1 or not eps >= 0:
+        raise ValueError(f"keep {keep} must lie between 0 and 1, eps {eps} be at least 0")
+    channels = inside.shape[1]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        layers = nn.ModuleList(
+            [
+                nn.Conv2d(channels, width, 3, padding=1, stride=2),
+                nn.Conv2d(width, 2 * width, 3, padding=1, stride=2),
+                nn.Conv2d(2 * width, 4 * width, 3, padding=1),
+            ]
+        )
+        with torch.no_grad():
+            h = inside[:1]
+            for layer in layers:
+                h = layer(h)
+        guard = CertifiedGuard(layers, h.numel(), refuse)
+        g = torch.Generator().manual_seed(seed)
+        optimiser = torch.optim.Adam(guard.parameters(), lr=lr)
+        for step in range(steps):
+            x, z = (part[torch.randint(len(part), (batch,), generator=g)] for part in (inside, outside))
+            radius = eps * min(1.0, 2 * step / max(1, steps))
+            high = guard.upper((z - radius).clamp(min=0), (z + radius).clamp(max=1))
+            loss = F.softplus(-guard.score(x)).mean() + F.softplus(high).mean()
+            for group in optimiser.param_groups:
+                group["lr"] = lr * 0.5 * (1 + math.cos(math.pi * step / steps))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            tell(step + 1, steps, loss.item())
+    if not math.isfinite(loss.item()):
+        raise TrainingError(f"the guard's loss is {loss.item()}: train with a lower lr (it was {lr:g})")
+    with torch.no_grad():
+        scores = torch.cat([guard.score(part) for part in inside.split(256)]).double()
+        guard.shift.fill_(_shift_for(scores, keep))
+    return guard.eval()
+
+
+def _shift_for(scores: Tensor, keep: float) -> float:
+    """The smallest shift >= 0 with a mean sigmoid(score + shift) of at least `keep`, by bisection."""
+    low, high = 0.0, 50.0 - float(scores.min())
+    if float(torch.sigmoid(scores).mean()) >= keep:
+        return 0.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (low, middle) if float(torch.sigmoid(scores + middle).mean()) >= keep else (middle, high)
+    return high
