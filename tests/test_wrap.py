@@ -82,7 +82,7 @@ def test_a_wrapped_net_gives_what_the_net_gives_on_normalised_pixels(trained: nn
     assert said["gradient"].ok
 
 
-@pytest.mark.parametrize("head", ["temperature", "laplace", "mahalanobis", "neighbours", "density"])
+@pytest.mark.parametrize("head", ["temperature", "laplace", "mahalanobis", "neighbours", "density", "certified"])
 def test_every_head_is_fitted_on_folders_and_decides_in_the_judge_file(
     places: Path, tmp_path: Path, trained: nn.Sequential, head: str
 ) -> None:

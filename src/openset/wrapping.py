@@ -23,7 +23,15 @@ from ._weights import load_state
 from ._wrapchecks import Check, channels_of, gradient_check, mode_check, numbers, output_check
 from .decide import fit_thresholds
 from .errors import TrainingError
-from .heads import Temperature, fit_density_guard, fit_laplace, fit_mahalanobis, fit_neighbours, fit_temperature
+from .heads import (
+    Temperature,
+    fit_certified_guard,
+    fit_density_guard,
+    fit_laplace,
+    fit_mahalanobis,
+    fit_neighbours,
+    fit_temperature,
+)
 from .loader import Material, Pictures, Pixels, stack
 from .nets import gray
 from .types import JudgeInfo, Preprocess, ResizeMode, Threshold
@@ -31,10 +39,11 @@ from .types import JudgeInfo, Preprocess, ResizeMode, Threshold
 if TYPE_CHECKING:
     from .judge import Judge
 
-HeadName = Literal["temperature", "laplace", "mahalanobis", "neighbours", "density"]
-HEADS: tuple[HeadName, ...] = ("temperature", "laplace", "mahalanobis", "neighbours", "density")
-NEED_OUT = ("mahalanobis", "neighbours", "density")
+HeadName = Literal["temperature", "laplace", "mahalanobis", "neighbours", "density", "certified"]
+HEADS: tuple[HeadName, ...] = ("temperature", "laplace", "mahalanobis", "neighbours", "density", "certified")
+NEED_OUT = ("mahalanobis", "neighbours", "density", "certified")
 BATCH = 32
+MOST = 2_000  # pictures of a side that the guards on pixels are fitted on, evenly spaced
 
 
 class Wrapped(nn.Module):
@@ -143,10 +152,12 @@ class Wrapped(nn.Module):
             assert found is not None  # `fit` refused otherwise
             return fit_laplace(found[1], features, targets)
         outside = all_of(material.out) + all_of(material.out_val)
-        if head == "density":
-            inside = all_of(material.train.pictures) + all_of(material.val.pictures)
-            few = max(1, min(100, min(len(inside), len(outside)) // 4))
-            return fit_density_guard(stack(inside), stack(outside), centres=few)
+        if head in ("density", "certified"):
+            inside = stack(some(all_of(material.train.pictures) + all_of(material.val.pictures)))
+            strange = stack(some(outside))
+            if head == "certified":
+                return fit_certified_guard(inside, strange)
+            return fit_density_guard(inside, strange, centres=max(1, min(100, len(inside) // 4, len(strange) // 4)))
         away, cut = self._logits(outside)[1], len(material.train.targets)
         if head == "mahalanobis":
             return fit_mahalanobis(features[:cut], targets[:cut], features[cut:], away)
@@ -202,6 +213,11 @@ class _Bare(nn.Module):
 
 def all_of(pictures: Pictures) -> list[Pixels]:
     return [pictures[i] for i in range(len(pictures))]
+
+
+def some(pictures: list[Pixels]) -> list[Pixels]:
+    """At most MOST of them, evenly spaced."""
+    return [pictures[i * len(pictures) // MOST] for i in range(MOST)] if len(pictures) > MOST else pictures
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class Head(StrEnum):
     mahalanobis = "mahalanobis"
     neighbours = "neighbours"
     density = "density"
+    certified = "certified"
 
 
 class Mode(StrEnum):
