@@ -96,7 +96,7 @@ def without(name: str) -> Arrays:
     ],
 )
 def test_a_file_of_other_arrays_is_refused_by_name(tmp_path: Path, arrays: Arrays, said: str) -> None:
-    np.savez(tmp_path / "net.npz", **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for its options
+    np.savez(tmp_path / "net.npz", **arrays)  # type: ignore[arg-type]  # numpy's types take the names for its options
     with pytest.raises(DataError, match=said) as caught:
         authors.load(tmp_path / "net.npz")
     assert "net.npz" in str(caught.value)

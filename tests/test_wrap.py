@@ -82,19 +82,38 @@ def test_a_wrapped_net_gives_what_the_net_gives_on_normalised_pixels(trained: nn
     assert said["gradient"].ok
 
 
-@pytest.mark.parametrize("head", ["temperature", "laplace", "mahalanobis", "neighbours", "density", "certified"])
-def test_every_head_is_fitted_on_folders_and_decides_in_the_judge_file(
+def test_a_temperature_is_fitted_where_the_net_errs_and_refused_where_it_does_not(
+    places: Path, tmp_path: Path, trained: nn.Sequential
+) -> None:
+    with pytest.raises(TrainingError, match="all answers right"):
+        wrapped(trained).fit("temperature", places / "data")
+    erring = colour()
+    erring.load_state_dict(trained.state_dict())
+    files = [sorted((places / "data" / label).iterdir()) for label in ("red", "blue")]
+    x = torch.stack([torch.from_numpy(np.asarray(Image.open(f), np.float32) / 255).permute(2, 0, 1) for f in files[1]])
+    with torch.no_grad():  # far too sure, and wrong on a fifth of the blue ones
+        said = erring.eval()((x - 0.5) / 0.25)
+        erring[5].bias[0] += (said[:, 1] - said[:, 0]).quantile(0.2)
+        erring[5].weight.mul_(20)
+        erring[5].bias.mul_(20)
+    net = wrapped(erring).fit("temperature", places / "data")
+    assert net.head.temperature > 1
+    judge = net.export(tmp_path / "judge.onnx", precision=0.6, delta=0.2)
+    x = x[:3].numpy()
+    logits = torch.from_numpy(judge.outputs(x)["logits"])
+    expected = (logits / net.head.temperature).softmax(1).numpy()
+    np.testing.assert_allclose(judge.outputs(x)["probabilities"], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("head", ["laplace", "mahalanobis", "neighbours", "density", "certified"])
+def test_every_other_head_is_fitted_on_folders_and_decides_in_the_judge_file(
     places: Path, tmp_path: Path, trained: nn.Sequential, head: str
 ) -> None:
     soft = colour()
     soft.load_state_dict(trained.state_dict())
-    with torch.no_grad():  # a net of middling confidence: a temperature is to be had
+    with torch.no_grad():  # a net of middling confidence
         soft[5].weight.mul_(0.3)
         soft[5].weight.add_(0.2 * torch.randn(2, 4, generator=torch.Generator().manual_seed(2)))
-    if head == "temperature":
-        with pytest.raises(TrainingError, match="all answers right"):
-            wrapped(trained).fit(head, places / "data")
-        return
     net = wrapped(soft).fit(head, places / "data", out=[places / "out"])
     judge = net.export(tmp_path / "judge.onnx", precision=0.6, delta=0.2)
     assert judge.info.facts["head"] == head

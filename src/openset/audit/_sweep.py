@@ -58,7 +58,7 @@ def pieces(
     """The knots of alpha * x for alpha from `start` >= 0 to `stop`, in order, a segment at a time. x: one input.
 
     The first knot is `start`, the last is `stop`. workers: threads that sweep disjoint ranges of alpha, each with its own
-    segment in memory; set torch.set_num_threads(1) with them. Worth it for a whole sweep, not for a first crossing.
+    segment in memory; set torch.set_num_threads(1) with them. Two were measured to gain nothing on two cores (docs/rays.md).
     Raises AuditError as `limits`, or for start and stop out of order, or workers < 1.
     """
     if not 0 <= start < stop:

@@ -74,7 +74,7 @@ def read_svhn(path: Path) -> Labelled:
     try:
         held = loadmat(path, variable_names=["X", "y"])
         x, y = held["X"], held["y"].reshape(-1)
-    except (MatReadError, OSError, KeyError, ValueError, TypeError, NotImplementedError, EOFError, zlib.error) as error:
+    except (MatReadError, OSError, KeyError, ValueError, TypeError, RuntimeError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: not a Matlab 5 file with X and y ({error}); download it again") from error
     if x.dtype != np.uint8 or x.ndim != 4 or x.shape[:3] != (32, 32, 3) or x.shape[3] != len(y):
         raise DataError(f"{path}: X has shape {x.shape} and y {y.shape}: expected [32, 32, 3, N] and [N, 1]")
