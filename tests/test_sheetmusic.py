@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from openset.errors import DataError
+from openset.sheetmusic import build as building
 from openset.sheetmusic.acet import NoiseAttack, noise_like
 from openset.sheetmusic.corpus import Corpus, build, write_shard
-from openset.sheetmusic.crops import IGNORE, cell_targets, cut, draw, staff_space
+from openset.sheetmusic.crops import IGNORE, cell_targets, cut, draw, inverted, jumble, staff_space
 from openset.sheetmusic.degrade import KINDS, SIDE, degrade
-from openset.sheetmusic.fit import cell_loss, fit_backbone
+from openset.sheetmusic.fit import cell_loss, draw_batch, fit_backbone
+from openset.sheetmusic.medley import cutting, medleys, screened
 from openset.sheetmusic.net import FEATURES, LABELS, OTHER, OUT, SHEET, Backbone, Pooling, SheetNet, ink, pooled
 from openset.sheetmusic.pool import Pages, balance, fit_pooling, pixels_of
 from openset.sheetmusic.sample import Sample
@@ -259,3 +261,97 @@ def test_training_goes_on_after_a_stop(tmp_path: Path) -> None:
     assert len(said) == 1  # the finished run is loaded, not trained again
     for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_jumble_holds_only_what_its_crops_hold() -> None:
+    crops = [np.full((160, 160), gray, np.uint8) for gray in (40, 90)]
+    made = [jumble(crops, np.random.default_rng(k)) for k in range(30)]
+    pieces = {40, 90, 255 - 40, 255 - 90}
+    grounds = [set(np.unique(one).tolist()) - pieces for one in made]
+    assert pieces <= {int(v) for one in made for v in np.unique(one)}
+    assert max(len(ground) for ground in grounds) == 1, "beside the pieces there is one ground at most"
+    assert all((crop == crop[0, 0]).all() for crop in crops), "the crops themselves are left alone"
+
+
+def test_a_crop_is_inverted_as_often_as_asked() -> None:
+    rng = np.random.default_rng(0)
+    share = np.mean([inverted(np.zeros((2, 2), np.uint8), rng, 0.3)[0, 0] == 255 for _ in range(2000)])
+    assert abs(share - 0.3) < 0.04
+
+
+def test_hard_families_are_drawn_more_often_and_jumbles_are_no_sample(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    page = Sample(rng.integers(0, 256, (400, 400)).astype(np.uint8), "easy", False)
+    samples = [score(), page, Sample(page.image, "tough", False)]
+    write_shard(tmp_path / "00000", samples)
+    corpus = Corpus.open(tmp_path)
+    groups = [np.array([0]), np.array([1]), np.array([2])]
+    hard = np.array([0.5, 0.01, 0.99], np.float32)
+    ids = np.concatenate([draw_batch(corpus, np.full(3, OUT, np.uint8), groups, hard, 0, s)[2] for s in range(40)])
+    easy, tough, mixed = (int((ids == k).sum()) for k in (1, 2, -1))
+    assert 2 * easy < tough  # odds of 1 to 3
+    assert abs(mixed / 320 - 0.25) < 0.08
+    pixels, cells, ids = draw_batch(corpus, np.full(3, OTHER, np.uint8), groups, hard, 0, 0)
+    assert (cells[torch.from_numpy(ids == -1)] == OUT).all()
+    assert pixels.shape == (16, 1, 320, 320)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_medleys_show_pieces_of_the_families_given(seed: int) -> None:
+    calls = []
+
+    def gray(rng: np.random.Generator) -> np.ndarray:
+        calls.append(1)
+        return np.full((300, 200), 128, np.uint8) + rng.integers(0, 2, (300, 200), np.uint8)
+
+    for draw_page in medleys({"gray": gray}).values():
+        calls.clear()
+        picture = draw_page(np.random.default_rng(seed))
+        assert picture.dtype == np.uint8
+        assert calls
+        assert max(picture.shape) >= 900
+        assert np.isin(picture, (126, 127, 128, 129)).any()
+
+
+def test_a_screened_piece_is_black_and_white_and_a_cutting_has_the_size_asked_for() -> None:
+    from PIL import Image
+
+    ramp = Image.fromarray(np.tile(np.linspace(0, 255, 200).astype(np.uint8), (120, 1)))
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        drawn = np.asarray(screened(rng, ramp))
+        assert set(np.unique(drawn)) <= {0, 255}
+        assert drawn.shape == (120, 200)
+        assert drawn[:, :60].mean() < drawn[:, -60:].mean()
+        piece = cutting(rng, [ramp], 20, 16)
+        assert {piece.width, piece.height} == {20, 16}
+
+
+def test_the_shipped_judge_gives_its_backbone_back() -> None:
+    import onnx
+
+    from openset import open_judge
+
+    head = "net.pooling."
+    tensors = {
+        t.name[len(head) :]: torch.from_numpy(onnx.numpy_helper.to_array(t).copy())
+        for t in onnx.load(building.SHIPPED).graph.initializer
+        if t.name.startswith(head)
+    }
+    pooling = Pooling()
+    pooling.load_state_dict(tensors)
+    net = SheetNet(building.backbone_of(building.SHIPPED), pooling).eval()
+    pixels = torch.rand(2, 3, 192, 128, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        mine = net.outputs(pixels)["probabilities"].numpy()
+    shipped = open_judge("sheet-music").outputs(pixels.numpy())["probabilities"]
+    np.testing.assert_allclose(mine, shipped, atol=1e-4)
+
+
+def test_a_judge_of_another_net_has_no_such_backbone(tmp_path: Path) -> None:
+    import onnx
+
+    empty = onnx.helper.make_model(onnx.helper.make_graph([], "empty", [], []))
+    onnx.save(empty, tmp_path / "other.onnx")
+    with pytest.raises(DataError, match="holds no backbone"):
+        building.backbone_of(tmp_path / "other.onnx")

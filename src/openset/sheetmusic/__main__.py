@@ -8,6 +8,8 @@ from pathlib import Path
 
 from .build import SHIPPED, STAGES, Plan, build_judge
 
+WARM = {"train": 6_000, "real": 1_000, "more": 2_000, "hard": 1_600}  # less to learn from suffices for the last stage
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -18,6 +20,7 @@ def main() -> None:
     )
     parser.add_argument("--target", type=Path, default=SHIPPED, help="the judge file to write")
     parser.add_argument("--workers", type=int, default=2, help="processes that make pictures")
+    parser.add_argument("--warm", type=Path, help="do the last stage only, from the backbone inside this judge file")
     parser.add_argument("--tiny", action="store_true", help="a few pictures and steps: to see that every stage runs")
     args = parser.parse_args()
     tiny = Plan(
@@ -27,14 +30,16 @@ def main() -> None:
         real=20,
         calibration=80,
         more=20,
+        hard=20,
         pages=60,
         stages=tuple(replace(stage, steps=4) for stage in STAGES),
         precision=0.5,
         prevalence=0.5,
     )
-    build_judge(
-        args.cache, tiny if args.tiny else Plan(), lambda line: print(line, flush=True), args.workers, args.target
-    )
+    plan = tiny if args.tiny else Plan()
+    if args.warm:
+        plan = replace(plan, stages=plan.stages[-1:], **({} if args.tiny else WARM))
+    build_judge(args.cache, plan, lambda line: print(line, flush=True), args.workers, args.target, args.warm)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from .. import __version__
 from ..decide import fit_thresholds
+from ..errors import DataError
 from ..export import export
 from ..types import JudgeInfo, Threshold
 from . import assets, fonts
@@ -58,6 +59,7 @@ STAGES = (
     Stage("acet", ("train", "real"), 1_000, 6e-4, eps=0.3),
     Stage("last", ("train", "real"), 2_400, 1.5e-3, eps=0.3, attack_steps=2, rows=2),
     Stage("long", ("train", "real", "more"), 8_000, 2e-3, eps=0.12, rows=3, every=2),
+    Stage("hard", ("train", "real", "more", "hard"), 2_400, 1.2e-3, eps=0.12, rows=3, every=3),
 )
 
 
@@ -69,6 +71,7 @@ class Plan:
     train: int = 10_800
     real: int = 2_000
     more: int = 3_600
+    hard: int = 2_000
     test: int = 1_600
     unseen: int = 1_600
     calibration: int = 3_600
@@ -95,6 +98,7 @@ def make_data(cache: Path, plan: Plan, say: Say, workers: int) -> None:
         "real": plan.real,
         "calibration": plan.calibration,
         "more": plan.more,
+        "hard": plan.hard,
     }
     for k, (part, count) in enumerate(counts.items()):
         began = time.monotonic()
@@ -115,9 +119,36 @@ def _said(say: Say, name: str, line: str) -> None:
     say(f"{name}: {line}")
 
 
-def train_backbones(cache: Path, plan: Plan, say: Say) -> Backbone:
-    """The stages of the backbone one after another, each from the weights of the one before; returns the last."""
+def backbone_of(judge: Path) -> Backbone:
+    """The backbone inside a judge file of this net. Raises DataError where the file holds none."""
+    import onnx
+
+    graph = onnx.load(judge).graph
+    head = "net.backbone."
+    found = {
+        t.name[len(head) :]: torch.from_numpy(onnx.numpy_helper.to_array(t).copy())
+        for t in graph.initializer
+        if t.name.startswith(head)
+    }
+    net = Backbone()
+    missing = [name for name in net.state_dict() if name not in found and not name.endswith("num_batches_tracked")]
+    if missing:
+        raise DataError(
+            f"{str(judge)!r} holds no backbone of this net: {missing[0]} is missing ({len(missing)} in all)"
+        )
+    net.load_state_dict(found, strict=False)
+    return net.eval()
+
+
+def train_backbones(cache: Path, plan: Plan, say: Say, warm: Path | None = None) -> Backbone:
+    """The stages of the backbone one after another, each from the weights of the one before; returns the last.
+
+    warm: a judge file whose backbone the first of the stages begins with, instead of with random weights.
+    """
     backbone, start = Backbone(), None
+    if warm:
+        start = cache / "warm.safetensors"
+        save_file(backbone_of(warm).state_dict(), start)
     for k, stage in enumerate(plan.stages):
         corpus = Corpus.open(*(cache / "corpus" / part for part in stage.parts))
         attack = NoiseAttack(stage.eps, stage.attack_steps, stage.rows, stage.every, plan.seed) if stage.eps else None
@@ -180,17 +211,20 @@ def thresholds_of(pooling: Pooling, pages: Pages, plan: Plan, say: Say) -> Mappi
     return found
 
 
-def build_judge(cache: Path, plan: Plan, say: Say = print, workers: int = 2, target: Path = SHIPPED) -> Path:
-    """All stages; returns the judge file. Raises OpensetError where a stage cannot be done."""
+def build_judge(
+    cache: Path, plan: Plan, say: Say = print, workers: int = 2, target: Path = SHIPPED, warm: Path | None = None
+) -> Path:
+    """All stages; returns the judge file. warm: see `train_backbones`. Raises OpensetError where a stage cannot be done."""
     began = time.monotonic()
     make_data(cache, plan, say, workers)
-    backbone, name = train_backbones(cache, plan, say), plan.stages[-1].name
+    backbone, name = train_backbones(cache, plan, say, warm), plan.stages[-1].name
     pooling = fit_pooling(pages_of(cache, backbone, name, "train", plan.pages, say), seed=plan.seed)
     save_file(pooling.state_dict(), cache / "pooling.safetensors")
     thresholds = thresholds_of(pooling, pages_of(cache, backbone, name, "calibration", None, say), plan, say)
     facts = {
         "made_with": f"openset {__version__}, python -m openset.sheetmusic",
         "plan": asdict(plan),
+        "warm": warm.name if warm else "",
         "counts": "staff notation with notes; not: empty staves, tablature alone, chord sheets",
         "scheme": "outlier exposure through a shared background class, then ACET on noise from a warm start",
         "date": time.strftime("%Y-%m-%d"),

@@ -112,6 +112,11 @@ def tone(crop: Gray, rng: np.random.Generator) -> Gray:
     return crop
 
 
+def inverted(crop: Gray, rng: np.random.Generator, share: float = 0.1) -> Gray:
+    """The crop, light on dark with this probability; contiguous."""
+    return np.ascontiguousarray(255 - crop if rng.random() < share else crop)
+
+
 def draw(sample: Sample, rng: np.random.Generator, size: int, page_class: int) -> tuple[Gray, Cells]:
     """One training crop uint8 [size, size] and its cells' classes uint8 [size/16, size/16]."""
     scale = choose_scale(sample, rng)
@@ -122,9 +127,30 @@ def draw(sample: Sample, rng: np.random.Generator, size: int, page_class: int) -
         crop = first if first.std() >= second.std() or rng.random() < 0.25 else second
         flips = rng.random(2) < 0.5
         crop = crop[:: -1 if flips[0] else 1, :: -1 if flips[1] else 1]
-        return tone(np.ascontiguousarray(crop), rng), np.full((size // STRIDE,) * 2, page_class, np.uint8)
+        crop = np.rot90(crop) if rng.random() < 0.2 else crop
+        return tone(inverted(crop, rng), rng), np.full((size // STRIDE,) * 2, page_class, np.uint8)
     crop = cut(sample.image, origin, scale, size)
     rounded = (float(round(origin[0])), float(round(origin[1])))
     target = cell_targets(sample, rounded, scale, size, page_class)
     turns = int(rng.choice(4, p=[0.85, 0.06, 0.03, 0.06]))
-    return tone(np.ascontiguousarray(np.rot90(crop, turns)), rng), np.ascontiguousarray(np.rot90(target, turns))
+    return tone(inverted(np.rot90(crop, turns), rng), rng), np.ascontiguousarray(np.rot90(target, turns))
+
+
+def jumble(crops: list[Gray], rng: np.random.Generator) -> Gray:
+    """One crop pasted together of small pieces of others, none of which shows music: unlike things side by side."""
+    out = crops[int(rng.integers(len(crops)))].copy()
+    size = len(out)
+    if rng.random() < 0.5:
+        out[:] = (0, 255, int(rng.integers(0, 256)))[int(rng.integers(3))]
+    small = rng.random() < 0.6
+    for _ in range(int(rng.integers(8, 60) if small else rng.integers(2, 10))):
+        h, w = (min(size, int(v)) for v in rng.integers(10, 70 if small else 200, 2))
+        source = crops[int(rng.integers(len(crops)))]
+        zoom = float(np.exp(rng.uniform(np.log(0.5), np.log(1.6))))
+        sh, sw = min(size, max(4, int(h / zoom))), min(size, max(4, int(w / zoom)))
+        sy, sx = (int(rng.integers(0, size - side + 1)) for side in (sh, sw))
+        how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
+        piece = inverted(cv2.resize(source[sy : sy + sh, sx : sx + sw], (w, h), interpolation=how), rng)
+        y, x = int(rng.integers(0, size - h + 1)), int(rng.integers(0, size - w + 1))
+        out[y : y + h, x : x + w] = piece
+    return out

@@ -22,11 +22,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .corpus import Corpus
-from .crops import IGNORE, draw
-from .net import SHEET, Backbone, ink
+from .crops import IGNORE, draw, jumble
+from .net import OUT, SHEET, Backbone, ink
 
 SIZE = 320
 BATCH = 16
+JUMBLED = 0.25
 Classes = NDArray[np.uint8]
 Attack = Callable[[Backbone, Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
@@ -49,22 +50,30 @@ def cell_loss(logits: Tensor, target: Tensor, gray: Tensor) -> Tensor:
 def draw_batch(
     corpus: Corpus, classes: Classes, groups: list[NDArray[np.int64]], hard: NDArray[np.float32], seed: int, step: int
 ) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
-    """Step `step`'s crops [B, 1, S, S] in [0, 1], cell classes [B, S/16, S/16] and the samples they came from.
+    """Step `step`'s crops [B, 1, S, S] in [0, 1], cell classes [B, S/16, S/16] and the samples they came from (-1: from several).
 
-    groups[0] are the scores, the others one family each. hard: each sample's last loss; half the draws follow it.
+    groups[0] are the scores, the others one family each. hard: each sample's last loss; half the draws follow it, those
+    of the families by their mean, those within one by their samples. Every fourth crop without music is a jumble of all.
     """
     rng = np.random.default_rng([seed, step])
     ids = np.empty(BATCH, np.int64)
+    weight = np.array([hard[group].mean() for group in groups[1:]]) + 1e-3
+    odds = 0.5 / len(weight) + 0.5 * weight / weight.sum()
     for k in range(BATCH):
-        group = groups[0] if k % 2 == 0 else groups[1 + int(rng.integers(len(groups) - 1))]
+        group = groups[0] if k % 2 == 0 else groups[1 + int(rng.choice(len(odds), p=odds / odds.sum()))]
         if rng.random() < 0.5:
             group = rng.choice(group, min(6, len(group)), replace=False)
             ids[k] = group[int(np.argmax(hard[group]))]
         else:
             ids[k] = group[int(rng.integers(len(group)))]
     drawn = [draw(corpus[int(i)], rng, SIZE, int(classes[i])) for i in ids]
-    pixels = torch.from_numpy(np.stack([crop for crop, _ in drawn])).float().div_(255).unsqueeze(1)
-    return pixels, torch.from_numpy(np.stack([cells for _, cells in drawn])), ids
+    crops, cells = [crop for crop, _ in drawn], np.stack([cells for _, cells in drawn])
+    plain = [crop for crop, i in zip(crops, ids, strict=True) if not corpus.sheet[i]]
+    for k in range(1, BATCH, 2):
+        if rng.random() < JUMBLED and plain:
+            crops[k], cells[k] = jumble(plain, rng), OUT
+            ids[k] = -1
+    return torch.from_numpy(np.stack(crops)).float().div_(255).unsqueeze(1), torch.from_numpy(cells), ids
 
 
 def fit_backbone(
@@ -129,7 +138,8 @@ def fit_backbone(
             each.mean().backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
             optimiser.step()
-            hard[ids] = 0.5 * hard[ids] + 0.5 * each.detach().numpy()
+            mine = ids >= 0
+            hard[ids[mine]] = 0.5 * hard[ids[mine]] + 0.5 * each.detach().numpy()[mine]
             keep = min(0.998, (step + 1) / (step + 20))
             with torch.no_grad():
                 for a, b in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):

@@ -17,6 +17,7 @@ from . import engrave, fonts, handdrawn, lines, pictures, scores
 from .corpus import Maker
 from .degrade import degrade, to_gray
 from .documents import DOCUMENTS
+from .medley import medleys
 from .net import OTHER, OUT
 from .sample import Gray, Sample
 from .shelf import SHELF
@@ -35,7 +36,7 @@ UNSEEN = frozenset(lines.UNSEEN_LINES) | frozenset(
 
 def inner_class(family: str) -> int:
     """OTHER for ordinary pictures, OUT for everything strange; for scores it is not asked."""
-    return OTHER if family in ORDINARY else OUT
+    return OTHER if family in ORDINARY or family == "askew" else OUT
 
 
 def classes_of(families: list[str]) -> np.ndarray:
@@ -70,6 +71,7 @@ PARTS: Mapping[str, Part] = {
         | frozenset("photo clipart collage captioned photo_cover outline title_page logo".split()),
         photographed=0.6,
     ),
+    "hard": Part("train", "train", share=0.3, only=frozenset({"medley", "askew"}), photographed=0.3),
     "val": Part("val", "test"),
     "test": Part("test", "test"),
     "calibration": Part("val", "test", share=0.3, only=ORDINARY),
@@ -82,7 +84,8 @@ def negatives(assets: Path, *, unseen: bool, held_out: bool = False) -> dict[str
     every: dict[str, Draw] = {}
     for room in (DOCUMENTS, lines.LINES, pictures.families(assets, held_out=held_out)):
         every |= {f"{name}_2" if name in every else name: draw for name, draw in room.items()}
-    return {name: draw for name, draw in every.items() if (name in UNSEEN) == unseen}
+    chosen = {name: draw for name, draw in every.items() if (name in UNSEEN) == unseen}
+    return chosen if unseen else chosen | medleys(chosen)
 
 
 def load(part: str, cache: Path) -> Maker:
