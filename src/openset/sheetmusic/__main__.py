@@ -8,7 +8,13 @@ from pathlib import Path
 
 from .build import SHIPPED, STAGES, Plan, build_judge
 
-WARM = {"train": 6_000, "real": 1_000, "more": 2_000, "hard": 1_600}  # less to learn from suffices for the last stage
+WARM = {
+    "pages": 3_000,
+    "train": 6_000,
+    "real": 1_000,
+    "more": 2_000,
+    "hard": 1_600,
+}  # less to learn from suffices for the last stage
 
 
 def main() -> None:
