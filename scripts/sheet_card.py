@@ -50,7 +50,7 @@ def three(v: Sequence[float]) -> str:
 
 
 def schemes(entries: Mapping[str, Mapping[str, Any]], kept: Sequence[str]) -> list[str]:
-    """The table of the schemes; those in `kept` were measured earlier and bear a star."""
+    """The table of the schemes; those in `kept` were measured earlier and are marked (before)."""
     radii = sorted(k for k in next(iter(entries.values())) if k.startswith("noise_"))
     head = [
         "recall",
@@ -67,7 +67,8 @@ def schemes(entries: Mapping[str, Mapping[str, Any]], kept: Sequence[str]) -> li
         cells += ["{} of {}".format(*e["false_seen"]), "{} of {}".format(*e["false_unseen"]), str(e["above_95_unseen"])]
         cells += [f"{e['mmc_scores']:.3f}", f"{e['mmc_unseen']:.3f}"]
         cells += [f"{e[r]['mean']:.3f} / {e[r]['highest']:.3f}" for r in radii]
-        lines.append(f"| {name}{' \\*' if name in kept else ''} | " + " | ".join(cells) + " |")
+        star = " (before)" if name in kept else ""
+        lines.append(f"| {name}{star} | " + " | ".join(cells) + " |")
     return lines
 
 
@@ -209,7 +210,7 @@ def main() -> None:
         kept = [name for name in before["schemes"] if name not in measured["schemes"]]
         entries = {name: before["schemes"][name] for name in kept} | measured["schemes"]
         lines += schemes(entries, kept)
-        lines += ["", f"\\* {before['said']}"] if kept else []
+        lines += ["", f"Rows marked (before): {before['said']}"] if kept else []
         shipped, plain = entries["shipped"], entries["plain"]
         rows.append(
             {
