@@ -23,7 +23,6 @@ from openset.metrics import auroc, auroc_interval, clopper_pearson
 ROOT = Path(__file__).parents[1]
 CARD = ROOT / "src/openset/sheetmusic/CARD.md"
 DOCS = ROOT / "docs/sheet-music.md"
-BEFORE = ROOT / "docs/sheet-music-before.json"  # what an earlier build measured, for rows that this one did not
 BEGIN, END = "<!-- measured:begin -->", "<!-- measured:end -->"
 REAL_NOTE = "153 real photographs, scans, renderings and screenshots, looked at while the judge was made, which may have guided later choices of training pictures; never trained or thresholded on"
 
@@ -49,9 +48,8 @@ def three(v: Sequence[float]) -> str:
     return f"{v[0]:.4f} ({v[1]:.4f} to {v[2]:.4f})"
 
 
-def schemes(entries: Mapping[str, Mapping[str, Any]], kept: Sequence[str]) -> list[str]:
-    """The table of the schemes; those in `kept` were measured earlier and are marked (before)."""
-    radii = sorted(k for k in next(iter(entries.values())) if k.startswith("noise_"))
+def schemes(measured: Mapping[str, Any]) -> list[str]:
+    radii = sorted(k for k in next(iter(measured["schemes"].values())) if k.startswith("noise_"))
     head = [
         "recall",
         "AUROC, trained families",
@@ -62,21 +60,19 @@ def schemes(entries: Mapping[str, Mapping[str, Any]], kept: Sequence[str]) -> li
     ]
     head += ["MMC scores", "MMC unseen"] + [f"noise attacked at {r[6:]}: mean / highest" for r in radii]
     lines = ["| scheme | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
-    for name, e in entries.items():
+    for name, e in measured["schemes"].items():
         cells = [f"{e['recall']:.3f}", three(e["auroc_seen"]), three(e["auroc_unseen"])]
         cells += ["{} of {}".format(*e["false_seen"]), "{} of {}".format(*e["false_unseen"]), str(e["above_95_unseen"])]
         cells += [f"{e['mmc_scores']:.3f}", f"{e['mmc_unseen']:.3f}"]
         cells += [f"{e[r]['mean']:.3f} / {e[r]['highest']:.3f}" for r in radii]
-        star = " (before)" if name in kept else ""
-        lines.append(f"| {name}{star} | " + " | ".join(cells) + " |")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
 
 
 def real_lines(
-    real: Sequence[Mapping[str, Any]], plain: Sequence[Mapping[str, Any]], before: Mapping[str, float]
+    real: Sequence[Mapping[str, Any]], plain: Sequence[Mapping[str, Any]]
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """The paragraph on the real pictures, and its rows for the README. plain: what the plain net said of them, or nothing:
-    then `before` tells what an earlier plain net said."""
+    """The paragraph on the real pictures, and its rows for the README. plain: what the plain net said of them, or nothing."""
     yes = [r for r in real if r["truth"] == "sheet_music" and r["p"] is not None]
     no = [r for r in real if r["truth"] == "other" and r["p"] is not None]
     hit, false = (sum(r["label"] == "sheet_music" for r in part) for part in (yes, no))
@@ -112,7 +108,7 @@ def real_lines(
     rows = [
         {
             "measure": "real pictures: AUROC",
-            "plain": round(auroc(told["sheet_music"], told["other"]), 4) if plain else before["auroc"],
+            "plain": round(auroc(told["sheet_music"], told["other"]), 4) if plain else None,
             "shipped": round(value, 4),
             "interval": [round(low, 4), round(high, 4)],
             "n": len(p) + len(q),
@@ -125,7 +121,7 @@ def real_lines(
             "real pictures without music called sheet music above .95",
             above,
             len(no),
-            round(sum(x > 0.95 for x in told["other"]) / len(told["other"]), 4) if plain else before["above_95"],
+            round(sum(x > 0.95 for x in told["other"]) / len(told["other"]), 4) if plain else None,
         ),
     ]
     return lines, rows
@@ -151,7 +147,6 @@ def main() -> None:
 
     measured, real, alarms, engravers = (read(f"{n}.json") for n in ("measured", "real", "false_alarms", "engravers"))
     real_plain = read("real_plain.json") or []
-    before = json.loads(BEFORE.read_text())
     lines: list[str] = []
     rows: list[dict[str, Any]] = []
     lines += [
@@ -161,7 +156,7 @@ def main() -> None:
     ]
     lines += ["### Real pictures (measured)", "", f"{REAL_NOTE}.", ""]
     if real:
-        more, made = real_lines(real, real_plain, before["real"])
+        more, made = real_lines(real, real_plain)
         lines, rows = lines + more, rows + made
     else:
         lines += ["Not measured."]
@@ -169,7 +164,7 @@ def main() -> None:
     if alarms:
         k, n = alarms["alarms"], alarms["pages"]
         lines += [
-            f"False alarms at the shipped threshold: {share(k, n)}. Made by a composer that training does not use, with fonts it did not see, and drawn anew for this judge; but kinds of training pictures were chosen after looking at earlier judges' false alarms on other pages of the same composer."
+            f"False alarms at the shipped threshold: {share(k, n)}. Made by a composer that training does not use, with fonts it did not see; but kinds of training pictures were chosen after looking at an earlier judge's false alarms on 6,000 of these pages."
         ]
         rows.append(
             {
@@ -207,11 +202,8 @@ def main() -> None:
             "one at its own. MMC: mean max confidence. Attack: the worst over starts, gradient steps and random squares.",
             "",
         ]
-        kept = [name for name in before["schemes"] if name not in measured["schemes"]]
-        entries = {name: before["schemes"][name] for name in kept} | measured["schemes"]
-        lines += schemes(entries, kept)
-        lines += ["", f"Rows marked (before): {before['said']}"] if kept else []
-        shipped, plain = entries["shipped"], entries["plain"]
+        lines += schemes(measured)
+        shipped, plain = measured["schemes"]["shipped"], measured["schemes"]["plain"]
         rows.append(
             {
                 "measure": "families never trained on: mean max confidence",

@@ -75,11 +75,6 @@ def measure(cache: Path, plan: Plan, threshold: float, say: Say) -> dict[str, An
     result: dict[str, Any] = {"plan": asdict(plan), "threshold": threshold, "schemes": {}}
     scores = torch.cat([pixels_of(page)[:, :1, :512, :512] for page in _some_scores(cache)])
     for title, (name, two) in judges.items():
-        if not (cache / name / "backbone.safetensors").exists():
-            say(
-                f"{title}: not measured, {cache / name} holds no backbone (a build from a judge file trains the last only)"
-            )
-            continue
         backbone = load_backbone(cache / name)
         pooling = fit_pooling(
             pages_of(cache, backbone, name, "train", plan.pages if title == "shipped" else COMPARED, say),
