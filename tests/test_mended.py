@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openset._mended import mended_points
+from openset._mended import climbed
 from openset.attack import maximise_confidence
 from openset.losses import log_max_prob
 from openset.nets import build
@@ -44,7 +44,7 @@ def test_it_finds_the_peak_that_a_gradient_attack_cannot_see() -> None:
     net = Hidden(picture, 0.9 * float(reach.min()))
     blind = maximise_confidence(net, z, eps=EPS, steps=20, generator=source())
     assert net(blind).softmax(1).amax(1).max() == 0.5  # the paper's attack sees nothing
-    seen = mended_points(net, z, picture, eps=EPS, generator=source())
+    seen = climbed(net, None, z, picture, eps=EPS, generator=source())[0]
     assert net(seen).softmax(1)[:, 1].min() > 0.8
 
 
@@ -53,7 +53,7 @@ def test_points_stay_in_the_ball_and_are_never_worse_than_where_they_start() -> 
     net = build("resnet-small", 4).train()
     z, images = noise(6, 16).expand(-1, 3, -1, -1).contiguous(), torch.rand((5, 3, 16, 16), generator=source(3))
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    found = mended_points(net, z, images, eps=EPS, generator=source())
+    found, _ = climbed(net, None, z, images, eps=EPS, generator=source())
     assert net.training
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert all(p.grad is None for p in net.parameters())
@@ -64,13 +64,36 @@ def test_points_stay_in_the_ball_and_are_never_worse_than_where_they_start() -> 
         net.eval()
         assert (log_max_prob(net(found)) >= log_max_prob(net(z))).all()
         assert (log_max_prob(net(found)) > log_max_prob(net(z))).any()
-    assert torch.equal(found, mended_points(net, z, images, eps=EPS, generator=source()))
+    assert torch.equal(found, climbed(net, None, z, images, eps=EPS, generator=source())[0])
 
 
 def test_edges() -> None:
     net, z = build("lenet", 2), torch.rand((2, 1, 28, 28), generator=source())
-    assert torch.equal(mended_points(net, z, z, eps=0.0, generator=source()), z)
-    assert mended_points(net, z[:0], z, eps=EPS, generator=source()).shape == (0, 1, 28, 28)
-    assert mended_points(net, z, z[:0], eps=EPS, generator=source()).shape == z.shape
+    assert torch.equal(climbed(net, None, z, z, eps=0.0, generator=source())[0], z)
+    assert climbed(net, None, z[:0], z, eps=EPS, generator=source())[0].shape == (0, 1, 28, 28)
+    assert climbed(net, None, z, z[:0], eps=EPS, generator=source())[0].shape == z.shape
     with pytest.raises(ValueError, match="eps"):
-        mended_points(net, z, z, eps=-0.1, generator=source())
+        climbed(net, None, z, z, eps=-0.1, generator=source())
+
+
+def test_chains_go_on_where_they_stood_and_the_oldest_end() -> None:
+    """What a chain found in one call is where it begins in the next: never lower for the same net, if it climbs the surest class."""
+    torch.manual_seed(0)
+    net = build("resnet-small", 4).eval()
+    z = noise(2, 16).expand(-1, 3, -1, -1).contiguous()
+    images = torch.rand((5, 3, 16, 16), generator=source(3))
+    new = {"eps": EPS, "patterns": 0, "pictures": 0, "steps": 2, "life": 3}
+    found, chains = climbed(net, None, z, images, generator=source(), **new)
+    first = log_max_prob(net(found))
+    for i in range(2):
+        more = torch.rand((2, 3, 16, 16), generator=source(10 + i))
+        found, chains = climbed(net, chains, more, images, generator=source(i), **new)
+    assert len(found) == 6
+    assert torch.equal(chains.z[:2], z)
+    surest = chains.aim[:2] >= 0.5
+    assert bool(surest.any())
+    assert (log_max_prob(net(found))[:2][surest] > first[surest]).all()
+    found, chains = climbed(net, chains, more, images, generator=source(5), **new)
+    assert len(found) == 6  # those of z have ended
+    assert not torch.equal(chains.z[:2], z)
+    assert (found - chains.z).abs().max() <= EPS + 1e-6

@@ -265,24 +265,37 @@ def test_default_length_is_about_a_thousand_steps() -> None:
 def test_out_batches_come_from_where_the_scheme_says() -> None:
     net, x = build("resnet-small", 3), torch.rand((6, 3, 16, 16), generator=torch.Generator().manual_seed(0))
     pictures_3, pictures_6 = torch.zeros(3, 3, 16, 16), torch.zeros(6, 3, 16, 16)
-    assert out_batch(net, x, None, config(scheme="plain"), 9, 0) is None
-    assert out_batch(net, x, pictures_6, config(scheme="oe"), 9, 0) is pictures_6
-    ceda = out_batch(net, x, None, config(scheme="ceda"), 9, 4)
+    assert out_batch(net, x, None, config(scheme="plain"), 9, 0) == (None, None)
+    assert out_batch(net, x, pictures_6, config(scheme="oe"), 9, 0)[0] is pictures_6
+    ceda, _ = out_batch(net, x, None, config(scheme="ceda"), 9, 4)
     cpu = torch.device("cpu")
     assert torch.equal(ceda, paper_noise(x, generator(cpu, 0, 9, 4, "noise")))
-    mixed = out_batch(net, x, pictures_3, config(scheme="ceda"), 9, 4)
+    mixed, _ = out_batch(net, x, pictures_3, config(scheme="ceda"), 9, 4)
     assert mixed.shape == x.shape
     assert torch.equal(mixed[3:], pictures_3)
-    warm, full = (out_batch(net, x, None, config(), epoch, 4) for epoch in (0, 9))
+    warm, full = (out_batch(net, x, None, config(), epoch, 4)[0] for epoch in (0, 9))
     assert torch.equal(warm, paper_noise(x, generator(cpu, 0, 0, 4, "noise")))  # ACET begins as CEDA
     distance = (full - paper_noise(x, generator(cpu, 0, 9, 4, "noise"))).abs().amax((1, 2, 3))
     assert distance.max() <= 0.3 + 1e-6
     assert distance.max() > 0.05
-    mended = out_batch(net, x, None, config(scheme="acet-mended"), 9, 4)
-    assert mended.shape == x[:3].shape
-    assert (mended - paper_noise(x[:3], generator(cpu, 0, 9, 4, "noise"))).abs().max() <= 0.3 + 1e-6
-    both = out_batch(net, x, pictures_3, config(scheme="acet-mended", eps=0.0), 9, 4)
-    assert torch.equal(both[2:], pictures_3[:1])
+
+
+def test_mended_out_batches_are_an_eighth_new_and_grow_to_half_of_the_batch() -> None:
+    net, x = build("resnet-small", 3), torch.rand((16, 3, 16, 16), generator=torch.Generator().manual_seed(0))
+    cpu, chains, sizes = torch.device("cpu"), None, []
+    for step in range(6):
+        found, chains = out_batch(net, x, None, config(scheme="acet-mended"), 9, step, chains)
+        sizes.append(len(found))
+        new = paper_noise(x[:2], generator(cpu, 0, 9, step, "noise"))
+        assert torch.equal(chains.z[-2:], new)
+        assert (found - chains.z).abs().max() <= 1.15 * 0.3 + 1e-6
+    assert sizes == [2, 4, 6, 8, 8, 8]
+    given, _ = out_batch(net, x[:6], torch.zeros(3, 3, 16, 16), config(scheme="acet-mended", eps=0.0), 9, 4)
+    assert torch.equal(given[1:], torch.zeros(1, 3, 16, 16))  # a small batch takes one of each
+    wide = torch.rand((16, 3, 16, 24), generator=torch.Generator().manual_seed(1))
+    found, chains = out_batch(net, wide, None, config(scheme="acet-mended"), 9, 6, chains)
+    assert found.shape == (8, 3, 16, 24)
+    assert bool((chains.z[:6, :, :, 16:] == 1).all())  # pages of another size: chains are padded with white
 
 
 def test_seeds_depend_on_every_counter_and_on_nothing_else() -> None:

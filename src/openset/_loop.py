@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from . import losses
-from ._mended import mended_points
+from ._mended import LIFE, WIDER, Chains, climbed
 from ._schedule import Config, State, eps_at, first_ctrl_c, learning_rate, make_optimiser
 from .attack import evaluating, maximise_confidence
 from .data.noise import paper_noise
@@ -41,27 +41,33 @@ from .runfile import (
 )
 
 
-def out_batch(net: Net, x: Tensor, pictures: Tensor | None, config: Config, epoch: int, step: int) -> Tensor | None:
-    """The out-pictures of one step, as many as x has (acet-mended: half as many), or None for plain.
+def out_batch(
+    net: Net, x: Tensor, pictures: Tensor | None, config: Config, epoch: int, step: int, chains: Chains | None = None
+) -> tuple[Tensor | None, Chains | None]:
+    """The out-pictures of one step, as many as x has, or None for plain; and acet-mended's chains.
 
     oe: `pictures`. Else the paper's noise made from x, and where `pictures` are given (half as many as x) they are the
-    second half. acet and acet-mended move them all inside the ball of `eps_at(epoch)`.
+    second half. acet moves them all inside the ball of `eps_at(epoch)`. acet-mended takes an eighth as many as x has, which
+    begin chains in a ball WIDER, and gives the points of all that are under way, up to half as many as x has.
     """
     if config.scheme in ("plain", "oe"):
-        return pictures
-    device = x.device
+        return pictures, None
+    device, mended = x.device, config.scheme == "acet-mended"
     source = generator(device, config.seed, epoch, step, "noise")
-    seen = x[: max(1, len(x) // 2)] if config.scheme == "acet-mended" else x
+    seen = x[: max(1 if pictures is None else 2, len(x) // 2 // LIFE)] if mended else x
     given = None if pictures is None else pictures[: len(seen) // 2]
     noise = paper_noise(seen if given is None else seen[: max(1, len(seen) - len(given))], source)
     z = noise if given is None else join(noise, given)
     eps = eps_at(config, epoch)
+    if mended:
+        source = generator(device, config.seed, epoch, step, "attack")
+        if chains is not None:
+            chains = Chains(like(chains.z, z), like(chains.x, z), chains.aim)
+        return climbed(net, chains, z, like(x, z), eps=WIDER * eps, generator=source)
     if eps == 0:
-        return z
+        return z, None
     source = generator(device, config.seed, epoch, step, "attack")
-    if config.scheme == "acet-mended":
-        return mended_points(net, z, like(x, z), eps=eps, generator=source)
-    return maximise_confidence(net, z, eps=eps, steps=config.attack_steps, generator=source)
+    return maximise_confidence(net, z, eps=eps, steps=config.attack_steps, generator=source), None
 
 
 def like(x: Tensor, z: Tensor) -> Tensor:
@@ -88,23 +94,24 @@ def fit(
     KeyboardInterrupt after the first Ctrl-C, the state saved; TrainingError when the disk refuses.
     """
     net.to(device)
-    optimiser, state = make_optimiser(net, config), State()
+    optimiser, state, chains = make_optimiser(net, config), State(), None
     if (folder / STATE).exists():
         tensors, note = read_tensors(folder / STATE)
         load_net(net, tensors)
         load_optimiser(optimiser, tensors)
-        state = State(**note)
+        state, chains = State(**note), Chains.load(tensors, device)
     steps = -(-len(material.train.targets) // config.batch_size)
 
     def save() -> None:
-        write_tensors(folder / STATE, net_tensors(net) | optimiser_tensors(optimiser), asdict(state))
+        tensors = net_tensors(net) | optimiser_tensors(optimiser) | (chains.tensors() if chains else {})
+        write_tensors(folder / STATE, tensors, asdict(state))
 
     saved = time.monotonic()
     with first_ctrl_c() as stop:
         while not state.finished:
             epoch = state.epoch
             for step, batch in enumerate(_batches(material, config, epoch, state.step, steps), state.step):
-                parts = _step(net, optimiser, batch, config, device, (epoch, step, steps))
+                parts, chains = _step(net, optimiser, batch, config, device, (epoch, step, steps), chains)
                 state.sums = [a + b for a, b in zip(state.sums, parts, strict=True)]
                 state.step = step + 1
                 on_step(epoch, step + 1, steps, parts[0] / parts[1])
@@ -158,20 +165,21 @@ def _step(
     config: Config,
     device: torch.device,
     at: tuple[int, int, int],
-) -> list[float]:
-    """One update. Gives [sum of the in-losses, n_in, sum of the out-losses, n_out]."""
+    chains: Chains | None = None,
+) -> tuple[list[float], Chains | None]:
+    """One update. Gives [sum of the in-losses, n_in, sum of the out-losses, n_out] and acet-mended's chains."""
     epoch, step, steps = at
     x, y, pictures = (None if part is None else part.to(device) for part in batch)
     x, y = cast(Tensor, x), cast(Tensor, y)
     torch.manual_seed(seed_of(config.seed, epoch, step, "net"))  # dropout, drop path
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        outside = out_batch(net, x, pictures, config, epoch, step)
+        outside, chains = out_batch(net, x, pictures, config, epoch, step, chains)
         net.train()
         logits = net(x if outside is None else join(x, outside)).float()
     inside = losses.cross_entropy_in(logits[: len(x)], y)
     out_loss = losses.out_uniform if config.scheme == "oe" else losses.log_max_prob
     out_values = None if outside is None else out_loss(logits[len(x) :])
-    # half as many out-pictures weigh as much as all: the two sides stay 1 to 1
+    # fewer out-pictures weigh as much as all: the two sides stay 1 to 1
     weight = config.out_weight * (1 if outside is None or config.scheme != "acet-mended" else len(x) / len(outside))
     loss = losses.total(inside, out_values, weight)
     for group in optimiser.param_groups:
@@ -180,8 +188,8 @@ def _step(
     loss.backward()
     optimiser.step()
     if out_values is None:
-        return [inside.sum().item(), float(len(x)), 0.0, 0.0]
-    return [inside.sum().item(), float(len(x)), out_values.sum().item(), float(len(out_values))]
+        return [inside.sum().item(), float(len(x)), 0.0, 0.0], chains
+    return [inside.sum().item(), float(len(x)), out_values.sum().item(), float(len(out_values))], chains
 
 
 def _end_epoch(net: Net, material: Material, config: Config, folder: Path, state: State, device: torch.device) -> None:

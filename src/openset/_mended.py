@@ -1,26 +1,53 @@
-"""ACET's inner step, mended: where the noise is surest, looked for without gradients first.
+"""ACET's inner step, mended: patterns and pictures tried first, then ascents that go on from one training step to the next.
 
 The paper's inner step climbs the gradient from random starts, and its nets learn to hide peaks from it (the last ReLUs
-are dead around noise, the gradient is zero). Here the starts are patterns and, what was measured to matter most, clean
-pictures of the batch moved into the ball around the noise; then a few sign steps with gradients let through dead ReLUs.
-Only families of `attack.FAMILIES_TRAINED` are used. A search from below: it proves nothing, and it knows no objects.
+are dead around noise, the gradient is zero). Here each out-picture starts at the best of patterns and, what was measured to
+matter most, clean pictures of the batch moved into the ball around the noise; from there a few sign steps with gradients
+let through dead ReLUs. Out-pictures and where they stand are kept for several training steps, as persistent chains keep
+samples between the updates of an energy model (Tieleman 2008): a step is cheap, and yet a chain has climbed for many steps
+when it ends. Only families of `attack.FAMILIES_TRAINED` are used. A search from below: it proves nothing, and it knows no objects.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
-from ._ball import Best, check, evaluating, uniform
+from ._ball import Best, check, evaluating, spread, uniform
 from ._climb import let_through
 from ._patterns import PATTERNS, TRAINED
 from .losses import log_max_prob
 
-PATTERNS_TRIED, PICTURES_TRIED, STEPS = 3, 3, 2
+PATTERNS_TRIED, PICTURES_TRIED, STEPS, LIFE = 3, 3, 5, 4
+WIDER = 1.15  # of eps: training searches a ball a little larger than the one that it is asked to quieten
 
 
-def mended_points(
+@dataclass
+class Chains:
+    """Ascents under way, the oldest first. z, x: [N, C, H, W], centres and where each stands. aim: [N] in [0, 1): below one
+    half the chain climbs the log-probability of class floor(2 K aim), else that of the surest class."""
+
+    z: Tensor
+    x: Tensor
+    aim: Tensor
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {f"chains.{name}": getattr(self, name) for name in ("z", "x", "aim")}
+
+    @classmethod
+    def load(cls, tensors: Mapping[str, Tensor], device: torch.device) -> Chains | None:
+        """What `tensors` gave, from among others; None where there were no chains."""
+        if "chains.z" not in tensors:
+            return None
+        return cls(*(tensors[f"chains.{name}"].to(device) for name in ("z", "x", "aim")))
+
+
+def climbed(
     net: nn.Module,
+    chains: Chains | None,
     z: Tensor,
     images: Tensor,
     *,
@@ -29,34 +56,58 @@ def mended_points(
     patterns: int = PATTERNS_TRIED,
     pictures: int = PICTURES_TRIED,
     steps: int = STEPS,
-) -> Tensor:
-    """Points of the l_inf ball around z inside [0, 1] at which the log of the largest probability is as large as found.
+    life: int = LIFE,
+) -> tuple[Tensor, Chains]:
+    """Points of l_inf balls inside [0, 1] at which the log of the largest probability is as large as found; and the chains.
 
-    z: [B, C, H, W] in [0, 1]; images: [N, C, H, W] in [0, 1] of z's shape, clean pictures of the net's own classes.
-    For each image: z itself, `patterns` structured points and `pictures` projected pictures by forward passes; from the
-    best of them `steps` sign steps of eps / 2, eps / 4, ... with gradients let through. The best point met is given, so
-    never worse than z. Modes, batch-norm and parameter gradients stay as they were. Raises ValueError as `attack`.
+    z: [B, C, H, W] in [0, 1], out-pictures that begin a chain; chains: those of the step before, of z's shape; images: [M, C, H, W] in [0, 1] of z's shape, clean pictures of
+    the net's own classes. A new chain starts at the best of z, `patterns` structured points and `pictures` projected
+    pictures, by forward passes. All chains then take `steps` sign steps of eps / 2, eps / 4, ... with gradients let
+    through. Given: the best point that each chain met in this call, [N, C, H, W], and the chains, of which the oldest have
+    ended where there were more than life * B. Modes, batch-norm and parameter gradients stay as they were. Raises ValueError
+    as `attack`.
     """
-    check(z, eps, patterns=patterns, pictures=pictures, steps=steps)
+    check(z, eps, patterns=patterns, pictures=pictures, steps=steps, life=life)
     with torch.inference_mode(False), evaluating(net):
-        best = Best(net, z, eps, log_max_prob)
-        if eps == 0 or not len(z):
-            return best.x
-        for i in range(patterns):
-            draws = PATTERNS[TRAINED[i % len(TRAINED)]]
-            u = float(uniform((1,), z, generator))
-            best.look(best.centre + eps * draws[min(int(u * len(draws)), len(draws) - 1)](best.centre, generator))
-        for _ in range(pictures if len(images) else 0):
-            u = uniform((len(z),), best.centre, generator)
-            best.look(images[(u * len(images)).long().clamp(max=len(images) - 1)])
-        x = best.x
-        for i in range(steps):
-            x = x.detach().requires_grad_(True)
-            with let_through():
-                value = log_max_prob(net(x))
-                (gradient,) = torch.autograd.grad(value.sum(), x)
-            best.take(x, value)
-            x = best.project(x.detach() + eps * 0.5 ** (i + 1) * gradient.sign())
-        if steps:
-            best.look(x)
-        return best.x
+        begun = _begun(net, z, images, eps, generator, patterns, pictures)
+        if chains is not None:
+            columns = ((chains.z, begun.z), (chains.x, begun.x), (chains.aim, begun.aim))
+            begun = Chains(*(torch.cat(pair)[-max(life, 1) * len(z) :] for pair in columns))
+        return _advanced(net, begun, eps, steps) if len(z) else (z, begun)
+
+
+def _begun(
+    net: nn.Module, z: Tensor, images: Tensor, eps: float, generator: torch.Generator, patterns: int, pictures: int
+) -> Chains:
+    best = Best(net, z, eps, log_max_prob)
+    aim = uniform((len(z),), best.centre, generator)
+    if eps == 0 or not len(z):
+        return Chains(best.centre, best.x, aim)
+    for i in range(patterns):
+        draws = PATTERNS[TRAINED[i % len(TRAINED)]]
+        u = float(uniform((1,), z, generator))
+        best.look(best.centre + eps * draws[min(int(u * len(draws)), len(draws) - 1)](best.centre, generator))
+    for _ in range(pictures if len(images) else 0):
+        u = uniform((len(z),), best.centre, generator)
+        best.look(images[(u * len(images)).long().clamp(max=len(images) - 1)])
+    return Chains(best.centre, best.x, aim)
+
+
+def _advanced(net: nn.Module, chains: Chains, eps: float, steps: int) -> tuple[Tensor, Chains]:
+    """All chains, `steps` further: the best point of each in this call, and where each stands."""
+    best = Best(net, chains.z, eps, log_max_prob)
+    x, aimed = best.project(chains.x), chains.aim < 0.5
+    if eps == 0:
+        return best.x, Chains(chains.z, best.x, chains.aim)
+    for i in range(steps):
+        x = x.detach().requires_grad_(True)
+        with let_through():
+            logs = net(x).log_softmax(1)
+            surest = logs.amax(1)
+            rows = (2 * chains.aim * logs.shape[1]).long().clamp(max=logs.shape[1] - 1)
+            value = torch.where(aimed, logs.gather(1, rows[:, None])[:, 0], surest)
+            (gradient,) = torch.autograd.grad(value.sum(), x)
+        best.take(x, surest)
+        x = best.project(x.detach() + eps * 0.5 ** (i + 1) * gradient.sign())
+    best.look(x)
+    return best.x, Chains(chains.z, torch.where(spread(aimed, x), x.detach(), best.x), chains.aim)
