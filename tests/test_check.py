@@ -46,6 +46,19 @@ def test_broken_files_are_found_and_listed(tmp_path: Path) -> None:
     assert listed(report, tmp_path) == ["cat/cut.png", "dog/empty.jpg", "dog/gone.png"]
 
 
+def test_a_link_that_goes_round_in_a_circle_is_one_unreadable_file(tmp_path: Path) -> None:
+    fill(tmp_path, cat=20, dog=20)
+    for place in (tmp_path, tmp_path / "cat"):
+        os.symlink("round.png", place / "round.png")
+        os.symlink("round", place / "round")
+    report = check(tmp_path)
+    finding = found(report, "unreadable")
+    assert (finding.count, report.exit_code) == (1, 1)
+    assert "symbolic links go round in a circle" in finding.examples[0]
+    assert listed(report, tmp_path) == ["cat/round.png"]
+    assert "2 not pictures by their names" in "".join(f.what for f in report.findings)
+
+
 def test_copies_within_a_class_harm_little_and_the_largest_file_stays(tmp_path: Path) -> None:
     fill(tmp_path, cat=20, dog=20)
     picture(1).save(tmp_path / "cat" / "a.png")

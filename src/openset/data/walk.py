@@ -73,7 +73,7 @@ def sort_entries(listing: Iterable[os.DirEntry[str]]) -> tuple[list[os.DirEntry[
         suffix = os.path.splitext(entry.name)[1].lower()
         if passed_over(entry.name):
             ignored[HIDDEN] += 1
-        elif entry.is_dir():
+        elif _is_folder(entry):
             folders.append(entry)
         elif suffix not in SUFFIXES:
             ignored[OTHER] += 1
@@ -85,6 +85,14 @@ def sort_entries(listing: Iterable[os.DirEntry[str]]) -> tuple[list[os.DirEntry[
         else:  # a dangling link too: reading it says what is wrong
             pictures.append(entry.path)
     return folders, Found(tuple(pictures), ignored, suffixes)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """A folder, or a link to one; a link that goes round in a circle is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _is_special(path: str) -> bool:
