@@ -174,6 +174,8 @@ def test_errors_a_newcomer_makes_say_what_to_do(places: Path, tmp_path: Path) ->
         ),
         (TrainingError, "epochs=0 cannot be", {"data": two, "epochs": 0}),
         (TrainingError, r"eps=8 cannot be: it must be in \[0, 1\]", {"data": two, "eps": 8}),
+        (TrainingError, "device='tpu' cannot be: it must be cpu", {"data": two, "device": "tpu"}),
+        (TrainingError, "device='cuda:99' cannot be", {"data": two, "device": "cuda:99"}),
         (TrainingError, "size=64 cannot be for 'lenet'", {"data": two, "net": "lenet", "size": 64}),
         (TrainingError, "no net called 'docent'", {"data": two, "net": "docent"}),
         (DataError, "empty", {"data": tmp_path / "empty"}),

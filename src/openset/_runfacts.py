@@ -45,6 +45,18 @@ def check_config(config: Config) -> None:
             raise TrainingError(f"{name}={getattr(config, name)!r} cannot be: it must be {allowed}")
 
 
+def device_of(given: str | None) -> torch.device:
+    """The device asked for, by default a GPU if there is one. Raises TrainingError for one that is not here."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    here = ["cpu", *["cuda"][:gpus], *(f"cuda:{n}" for n in range(gpus))]
+    name = here[:2][-1] if given is None else given
+    if name not in here:
+        raise TrainingError(
+            f"device={name!r} cannot be: it must be {' or '.join(here)}{'' if gpus else ', as torch finds no GPU here'}"
+        )
+    return torch.device(name)
+
+
 def with_length(config: Config, epochs: int | None, patience: int | None, n: int) -> Config:
     """`config` with the epochs and the patience asked for, or those that suit n training pictures."""
     if epochs is None:

@@ -20,7 +20,7 @@ import torch
 
 from . import _material
 from ._loop import fit
-from ._runfacts import check_config, earlier_run, facts_of, held_out, sized, versions, with_length
+from ._runfacts import check_config, device_of, earlier_run, facts_of, held_out, sized, versions, with_length
 from ._schedule import Config, Optimiser, Scheme, State, reproducible
 from ._watch import Watch
 from .decide import fit_thresholds
@@ -190,6 +190,7 @@ def train(
         seed,
     )
     check_config(config)
+    where = device_of(device)
     root = os.fspath(data)
     place = Path(output if output is not None else Path("runs") / f"{Path(root).resolve().name}-{scheme}")
     settings = {k: v for k, v in asdict(config).items() if k != "ramp"} | {"epochs": epochs, "patience": patience}
@@ -198,7 +199,6 @@ def train(
     if before is not None and before["finished"]:
         return Run.load(place)
     threads = before["threads"] if before else threads or torch.get_num_threads()
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     with Watch(place, progress) as watch, reproducible(where, threads):
         listing = _material.list_pictures(
             root, [os.fspath(f) for f in folders], scheme=scheme, seed=seed, tell=watch.tell
