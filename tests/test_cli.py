@@ -395,6 +395,19 @@ def test_ctrl_c_in_training_ends_with_130_and_what_to_do(run: Run, monkeypatch: 
     assert run("train", "data") == (130, "", "")  # the run itself has said it
 
 
+def test_ctrl_c_while_pictures_are_read_says_that_resume_starts(
+    run: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shades(here / "data", 8)
+    words = ("train", "data", "-o", "run", "--net", "lenet", "--epochs", "1", "--threads", "1", "-q")
+    with monkeypatch.context() as patch:
+        patch.setattr("openset._material.read_folder", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+        code, out, err = run(*words)
+    assert (code, out, err.count("\n")) == (130, "", 1)
+    assert "the same command with --resume" in err
+    assert run(*words, "--resume")[0] == 0
+
+
 def test_help_and_version(run: Run) -> None:
     code, out, _ = run("--version")
     assert (code, out) == (0, f"openset {openset.__version__}\n")

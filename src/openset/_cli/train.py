@@ -110,7 +110,11 @@ def train(
             progress=not quiet,
         )
     except KeyboardInterrupt as stop:
-        if quiet or not stop.args:
+        if not stop.args:
+            raise KeyboardInterrupt(
+                "stopped; the same command with --resume goes on from the last state saved, or starts if there is none"
+            ) from None
+        if quiet:
             raise
         return STOPPED  # the run's own last line said how to go on
     say(f"Trained. Next:  openset export {shlex.quote(os.fspath(run.folder))} -o judge.onnx")
