@@ -141,6 +141,30 @@ def test_names_come_from_standard_input_ended_by_newline_or_nul(judge: str) -> N
     assert process("predict", judge, "-", input=b"").returncode == 1
 
 
+def test_a_list_made_on_windows_and_a_picture_itself_come_from_standard_input(judge: str) -> None:
+    Path("odd.png\r").write_bytes(Path("pics/a.png").read_bytes())
+    lines = process("predict", judge, "-", "--json", input=b"pics/a.png\r\npics/deep\r\n\r\nodd.png\r\nGIF89a.gif\r")
+    rows = [json.loads(x) for x in lines.stdout.splitlines()]
+    assert [row["path"] for row in rows] == ["pics/a.png", "pics/deep/ä.png", "odd.png\r", "GIF89a.gif"]
+    assert [row["label"] for row in rows] == ["red", None, "red", None]
+    for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"):
+        file = io.BytesIO()
+        Image.new("RGB", (600, 500), (255, 0, 0)).save(file, kind)
+        done = process("predict", judge, "-", "pics/deep", "--json", input=file.getvalue())
+        rows = [json.loads(x) for x in done.stdout.splitlines()]
+        assert [(row["path"], row["label"]) for row in rows] == [("-", "red"), ("pics/deep/ä.png", None)]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a closed standard input is Unix's")
+def test_a_standard_input_that_cannot_be_read_from_is_one_message(judge: str) -> None:
+    done = process("predict", judge, "-", input=b"%PDF-1.7\n")
+    assert done.returncode == 1
+    assert b"save it to a file first" in done.stderr
+    done = process("predict", judge, "-", preexec_fn=lambda: os.close(0))
+    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+    assert b"standard input, which is closed" in done.stderr
+
+
 def test_results_are_written_while_names_still_come(judge: str) -> None:
     command = [sys.executable, "-m", "openset", "predict", judge, "-", "--json"]
     pipe = subprocess.PIPE

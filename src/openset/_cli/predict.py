@@ -11,11 +11,13 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from .guard import FAILED, PARTLY, complain, console, guarded, on_terminal, printable, remark, share
+from .guard import FAILED, PARTLY, complain, console, guarded, on_terminal, printable, share
+from .names import meant
 
 if TYPE_CHECKING:
     from ..types import Decision
@@ -25,6 +27,7 @@ ROWS = 500  # of one table; then a new one begins, so that memory stays bounded
 MANY = 25  # files, from which on a bar is drawn
 AHEAD = 10_000  # files listed before judging, to know how long it takes
 COLOURS = {"accepted": "green", "unknown": "yellow", "error": "red"}
+T = TypeVar("T")
 Show = Callable[[Iterable["Decision"]], Iterator["Decision"]]
 
 
@@ -32,7 +35,8 @@ Show = Callable[[Iterable["Decision"]], Iterator["Decision"]]
 def predict(
     judge: Annotated[str, typer.Argument(metavar="JUDGE", help="A judge file, or a shipped judge: sheet-music.")],
     files: Annotated[
-        list[str], typer.Argument(metavar="FILES", help="Pictures, folders of them, or - for a list on stdin.")
+        list[str],
+        typer.Argument(metavar="FILES", help="Pictures, folders of them, or - for a list (or one picture) on stdin."),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a header, UTF-8.")] = False,
@@ -60,13 +64,13 @@ def predict(
 
     _check_order(judge)
     opened = open_judge(judge, threads=threads)
-    paths = _paths(files, b"\0" if null else b"\n")
+    paths = meant(files, b"\0" if null else b"\n")
     seen: Counter[str] = Counter()
     # lines on the same terminal as the bar would break it
     shown = on_terminal() and not ((as_json or as_csv) and sys.stdout.isatty())
     with _progress(paths, "-" in files, shown=shown) as (listed, bar):
         show = _json_lines if as_json else _csv_lines(opened.labels) if as_csv else _tables(bar)
-        for decision in show(opened.stream(listed, threshold=threshold)):
+        for decision in show(map(_named, opened.stream(listed, threshold=threshold))):
             seen[decision.outcome] += 1
             if bar is not None:
                 bar.step(seen)
@@ -78,6 +82,11 @@ def predict(
     elif not (as_json or as_csv) and seen.total() > 1:
         print(", ".join(f"{seen[what]} {what}" for what in COLOURS if seen[what]))
     return FAILED if not judged else PARTLY if seen["error"] else 0
+
+
+def _named(decision: Decision) -> Decision:
+    """A picture that was itself on standard input has the name by which it was asked for."""
+    return replace(decision, path="-") if decision.path == "<bytes>" else decision
 
 
 def _check_order(judge: str) -> None:
@@ -93,33 +102,8 @@ def _check_order(judge: str) -> None:
         )
 
 
-def _paths(files: Iterable[str], separator: bytes) -> Iterator[str]:
-    """The pictures meant, one by one; a folder without any is told of."""
-    from ..images import SUFFIXES, find
-
-    for name in files:
-        for given in _names(separator) if name == "-" else [name]:
-            any_found = False
-            for path in find([given]):
-                any_found = True
-                yield path
-            if not any_found:
-                remark(f"no pictures found in {given!r}. Looked for names ending in {' '.join(sorted(SUFFIXES))}")
-
-
-def _names(separator: bytes) -> Iterator[str]:
-    """Names from standard input, as they come, of any bytes."""
-    waiting = b""
-    source = cast("io.BufferedReader", sys.stdin.buffer)
-    while block := source.read1(1 << 16):
-        *whole, waiting = (waiting + block).split(separator)
-        yield from (os.fsdecode(name) for name in whole if name)
-    if waiting:
-        yield os.fsdecode(waiting)
-
-
 @contextmanager
-def _progress(paths: Iterator[str], endless: bool, *, shown: bool) -> Iterator[tuple[Iterator[str], Bar | None]]:
+def _progress(paths: Iterator[T], endless: bool, *, shown: bool) -> Iterator[tuple[Iterator[T], Bar | None]]:
     """Gives (paths, the bar where one is wanted)."""
     first = list(itertools.islice(paths, AHEAD)) if shown and not endless else []
     listed = itertools.chain(first, paths)
