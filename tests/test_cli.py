@@ -239,6 +239,24 @@ def test_what_a_newcomer_gets_wrong_is_said(run: Run, here: Path, judge: str) ->
     assert "not an ONNX model" in err
 
 
+def test_what_is_passed_over_in_a_folder_is_told(run: Run, here: Path, judge: str) -> None:
+    for name in ("pics/old.JP2", "pics/deep/scan.jp2", "pics/deep/photo", "pics/.DS_Store"):
+        (here / name).write_bytes((here / "pics" / "a.png").read_bytes())
+    code, out, err = run("predict", judge, "pics/deep", "pics", "pics/deep/photo", "--csv")
+    assert (code, out.count("red,")) == (3, 2)  # a.png, and the photo that was named outright
+    notes = err.splitlines()
+    assert [note.split("'")[1] for note in notes] == ["pics/deep", "pics"]
+    assert "1 .jp2" in notes[0]
+    assert "1 without an ending" in notes[0]
+    assert "2 .jp2, 1 without an ending. Name a file outright" in notes[1]
+    (here / "texts").mkdir()
+    (here / "texts" / "a.txt").write_text("a")
+    (here / "texts" / "gone").symlink_to("nowhere")
+    code, _, err = run("predict", judge, "texts")
+    assert code == 1
+    assert "no pictures found in 'texts' but 1 .txt, 1 without an ending." in err
+
+
 def test_tables_go_on_after_their_most_rows(run: Run, judge: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openset._cli.predict.ROWS", 2)
     _, out, _ = run("predict", judge, "pics")

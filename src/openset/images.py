@@ -12,7 +12,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,23 +147,28 @@ def _must_be_regular(mode: int) -> None:
     raise UnreadableError("it is not a regular file", "Give a file")
 
 
-def find(paths: Iterable[str | os.PathLike[str]] | str | os.PathLike[str], *, recursive: bool = True) -> Iterator[str]:
+def find(
+    paths: Iterable[str | os.PathLike[str]] | str | os.PathLike[str],
+    *,
+    recursive: bool = True,
+    passed_over: Callable[[str], None] = lambda _: None,
+) -> Iterator[str]:
     """The pictures meant by `paths`: files as given, folders walked, a PDF once a page ("score.pdf#page=N", N from 1).
 
     Folders are walked in sorted order, depth first, and give the files that end in one of SUFFIXES. Links to folders
     are followed, but no folder is walked twice, so a loop of links ends. Nothing named is dropped: a file that is
     missing, a folder that cannot be listed, a link that leads nowhere are yielded as they are, and `load` says what
-    is wrong.
+    is wrong. passed_over is told the files of a folder whose names do not end as a picture's do.
     """
     for given in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
         path = os.fsdecode(given)
         if os.path.isdir(path):
-            yield from _walk(path, recursive)
+            yield from _walk(path, recursive, passed_over)
         else:
             yield from _pages(path)
 
 
-def _walk(top: str, recursive: bool) -> Iterator[str]:
+def _walk(top: str, recursive: bool, passed_over: Callable[[str], None]) -> Iterator[str]:
     seen: set[tuple[int, int]] = set()
     waiting = [top]
     while waiting:
@@ -173,6 +178,8 @@ def _walk(top: str, recursive: bool) -> Iterator[str]:
             if not stat.S_ISDIR(known.st_mode):
                 if os.path.splitext(path)[1].lower() in SUFFIXES:
                     yield from _pages(path)
+                else:
+                    passed_over(path)
                 continue
             if (known.st_dev, known.st_ino) in seen or (not recursive and path != top):
                 continue
@@ -181,6 +188,8 @@ def _walk(top: str, recursive: bool) -> Iterator[str]:
         except OSError:
             if os.path.splitext(path)[1].lower() in SUFFIXES or os.path.isdir(path):
                 yield path
+            else:
+                passed_over(path)
             continue
         waiting += [os.path.join(path, name) for name in inside]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from ..errors import DataError
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def meant(files: Iterable[str], separator: bytes) -> Iterator[str | bytes]:
-    """The pictures meant, one by one; a folder without any is told of."""
+    """The pictures meant, one by one; a folder without any, and files of a folder that are passed over, are told of."""
     from ..images import SUFFIXES, find
 
     for name in files:
@@ -23,12 +25,28 @@ def meant(files: Iterable[str], separator: bytes) -> Iterator[str | bytes]:
             if isinstance(given, bytes):
                 yield given
                 continue
-            any_found = False
-            for path in find([given]):
+            any_found, others = False, Counter[str]()
+            for path in find([given], passed_over=partial(_count, others)):
                 any_found = True
                 yield path
+            kinds = ", ".join(f"{n} {kind}" for kind, n in others.most_common(4)) + ", ..." * (len(others) > 4)
             if not any_found:
-                remark(f"no pictures found in {given!r}. Looked for names ending in {' '.join(sorted(SUFFIXES))}")
+                beside = f" but {kinds}" if kinds else ""
+                remark(
+                    f"no pictures found in {given!r}{beside}. Looked for names ending in {' '.join(sorted(SUFFIXES))}"
+                )
+            elif kinds:
+                remark(
+                    f"passed over in {given!r}, as their names do not end as a picture's do: {kinds}. "
+                    "Name a file outright to have it judged"
+                )
+
+
+def _count(others: Counter[str], path: str) -> None:
+    """Count a file that is passed over by its ending; what is hidden nobody means."""
+    name = os.path.basename(path)
+    if not name.startswith("."):
+        others[os.path.splitext(name)[1].lower() or "without an ending"] += 1
 
 
 def _from_stdin(separator: bytes) -> Iterator[str | bytes]:
