@@ -68,6 +68,7 @@ def test_a_users_story(tmp_path: Path, data: Path) -> None:
     (data / "red" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbut no more")
     (data / "red" / "empty.jpg").write_bytes(b"")
     (data / "red" / "notes.txt").write_text("not a picture")
+    (tmp_path / "purple" / "scan.jp2").write_bytes(b"a kind not read here")
     judge = write_judge(tmp_path / "judge.onnx", old={"red": 0.1, "blue": 0.1})
 
     report = calibrate(judge, data, precision=0.95, delta=0.05, out=[tmp_path / "purple"])
@@ -76,6 +77,7 @@ def test_a_users_story(tmp_path: Path, data: Path) -> None:
     assert report.n == 280
     assert [Path(path).name for path, _ in report.unreadable] == ["broken.png", "empty.jpg"]
     assert any(".txt" in note for note in report.notes)
+    assert any(".jp2" in note and "purple" in note for note in report.notes)
     info = read_info(judge)
     assert info.thresholds == report.thresholds
     assert info.facts == {"epochs": 3, "no_threshold": {}}

@@ -184,6 +184,10 @@ def test_what_was_passed_over_is_an_info(tmp_path: Path) -> None:
     report = check(tmp_path)
     assert "1 hidden" in found(report, "folder").what
     assert report.exit_code == 0
+    out = fill(tmp_path.parent / f"{tmp_path.name}-out", things=20)
+    (out / "scan.jp2").write_bytes(b"x")
+    outside = [f.what for f in check(tmp_path, out=[out]).findings if str(out) in f.what]
+    assert [text.partition(" passed over: ")[2] for text in outside] == ["1 not pictures by their names (.jp2)."]
 
 
 def test_many_examples_are_cut_and_still_counted(tmp_path: Path) -> None:

@@ -161,6 +161,28 @@ def test_unreadable_pictures_are_left_out_aloud(tmp_path: Path) -> None:
     assert any("broken.png" in note for note in run.facts["notes"])
 
 
+def test_a_slip_in_the_command_is_told_before_any_picture_is_read(places: Path, tmp_path: Path) -> None:
+    (tmp_path / "one" / "a").mkdir(parents=True)
+    (tmp_path / "one" / "a" / "broken.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n not a picture"
+    )  # read first, it would be told
+    with pytest.raises(DataError, match="missing' is not there: check --out"):
+        openset.train(tmp_path / "one", out=[places / "out", tmp_path / "missing"], **QUICK)
+    with pytest.raises(TrainingError, match="one class, 'a', and no out folder was given"):
+        openset.train(tmp_path / "one", **QUICK)
+
+
+def test_what_is_passed_over_in_an_out_folder_is_noted(places: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    for file in (places / "out" / "dots").iterdir():
+        (tmp_path / "out" / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "out" / "scan.jp2").write_bytes(b"a kind not read here")
+    run = openset.train(places / "two", out=tmp_path / "out", epochs=1, output=tmp_path / "run", **QUICK)
+    assert [note.partition(" passed over: ")[2] for note in run.facts["notes"] if str(tmp_path / "out") in note] == [
+        "1 not pictures by their names (.jp2)."
+    ]
+
+
 def test_errors_a_newcomer_makes_say_what_to_do(places: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     two, one = places / "two", places / "one"

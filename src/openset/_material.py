@@ -15,10 +15,11 @@ import numpy as np
 
 from . import images
 from .data.folders import keep_documents, read_folder
+from .data.layout import survey
 from .data.near import clusters
 from .data.prints import fingerprint
 from .data.split import split_groups
-from .data.walk import walk
+from .data.walk import told, walk
 from .errors import DataError, ImageError, TrainingError
 from .loader import Budget, Decoded, Material, Pixels, Split, decode_all
 from .types import Preprocess
@@ -60,18 +61,20 @@ def list_pictures(data: str, out: Sequence[str], *, scheme: str, seed: int, tell
             'scheme "oe" (outlier exposure) learns from pictures that are no class, and no out folder was given: '
             'add --out FOLDER (in Python: out=["FOLDER"]), or use scheme "ceda" or "acet", which make their own noise'
         )
+    places, out_notes = _out_places(out)  # a slip in the command is told before a long reading
+    alone = survey(data).labels
+    if len(alone) == 1 and not out:
+        raise TrainingError(
+            f"'{data}' holds one class, {alone[0]!r}, and no out folder was given: a judge needs something to tell "
+            "it from. Add a second class folder, or --out FOLDER with pictures that are something else "
+            '(in Python: out=["FOLDER"])'
+        )
     dataset = read_folder(
         data, seed=seed, split=SHARES, progress=lambda done, total: tell("looking for copies", done, total)
     )
     entries = [Entry(i.path, os.path.relpath(i.path, data), i.split, i.label) for i in dataset.items]
-    labels, notes = dataset.labels, list(dataset.notes)
-    if len(labels) == 1 and not out:
-        raise TrainingError(
-            f"'{data}' holds one class, {labels[0]!r}, and no out folder was given: a judge needs something to tell "
-            "it from. Add a second class folder, or --out FOLDER with pictures that are something else "
-            '(in Python: out=["FOLDER"])'
-        )
-    outside, more = _list_out(out, seed, tell)
+    labels, notes = dataset.labels, [*dataset.notes, *out_notes]
+    outside, more = _list_out(places, seed, tell)
     notes += more
     if len(labels) == 1:
         other = "other" if labels[0] != "other" else "not other"
@@ -89,16 +92,23 @@ def list_pictures(data: str, out: Sequence[str], *, scheme: str, seed: int, tell
     return Listing(labels, tuple(entries), tuple(notes), _fingerprint(labels, entries))
 
 
-def _list_out(out: Sequence[str], seed: int, tell: Tell) -> tuple[list[Entry], list[str]]:
-    """The pictures of the out folders, split as the classes are: copies and pages of one document stay together."""
-    places = []
+def _out_places(out: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """((path, its name below the out folders), ...) and what was passed over. Nothing is opened. Raises DataError."""
+    places: list[tuple[str, str]] = []
+    notes: list[str] = []
     for number, folder in enumerate(out):
         if not os.path.isdir(folder):
             raise DataError(f"the out folder '{folder}' is not there: check --out")
-        found = walk(folder).pictures
-        if not found:
+        found = walk(folder)
+        if not found.pictures:
             raise DataError(f"the out folder '{folder}' holds no pictures ({', '.join(sorted(images.SUFFIXES))})")
-        places += [(path, f"{number}/{os.path.relpath(path, folder)}") for path in found]
+        places += [(path, f"{number}/{os.path.relpath(path, folder)}") for path in found.pictures]
+        notes += [f"In the out folder '{folder}' {text}" for text in told(found)]
+    return places, notes
+
+
+def _list_out(places: Sequence[tuple[str, str]], seed: int, tell: Tell) -> tuple[list[Entry], list[str]]:
+    """The pictures of the out folders, split as the classes are: copies and pages of one document stay together."""
     prints = fingerprint(
         [path for path, _ in places], progress=lambda done, total: tell("looking for copies", done, total)
     )

@@ -17,9 +17,9 @@ import numpy as np
 
 from .bounds import check_rates
 from .data.layout import SIDES, remarks, survey
+from .data.walk import Found, told, walk
 from .decide import fit_thresholds
 from .errors import CalibrationError, DataError, JudgeFileError
-from .images import find
 from .judge import SHIPPED, Judge, open_judge
 from .judgefile import write_info
 from .types import Decision, Threshold
@@ -155,13 +155,15 @@ def _pictures(labels: Sequence[str], data: str, outs: Sequence[str]) -> tuple[li
             raise DataError(f"the class folder {os.path.join(data, label)!r} holds no pictures. Put pictures into it.")
         paths += classes[label].pictures
         truth += [labels.index(label)] * len(classes[label].pictures)
+    notes = remarks(found)
     for folder in outs:
-        inside = list(find([folder])) if os.path.isdir(folder) else []
-        if not inside:
+        inside = walk(folder) if os.path.isdir(folder) else Found()
+        if not inside.pictures:
             raise DataError(f"the out folder {folder!r} is missing or holds no pictures. Check the path.")
-        paths += inside
-        truth += [out_class] * len(inside)
-    return paths, truth, tuple(remarks(found))
+        paths += inside.pictures
+        truth += [out_class] * len(inside.pictures)
+        notes += [f"in {folder!r} {text}" for text in told(inside)]
+    return paths, truth, tuple(notes)
 
 
 def _check_names(what: str, given: Iterable[str], labels: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ from . import layout as lay
 from .copies import OUT, Copies, Place, Remark, sort_copies
 from .near import clusters, exact
 from .prints import Prints, Progress, fingerprint
-from .walk import Found, walk
+from .walk import Found, told, walk
 
 Severity = Literal["error", "warning", "info"]
 
@@ -204,7 +204,8 @@ def _layout(found: lay.Survey, out: Sequence[object], outside: Sequence[Found]) 
             findings.append(
                 CheckFinding("no out pictures", "error", 1, f"no images found in {folder!s}", (), "Give another --out.")
             )
-    findings += [CheckFinding("folder", "info", 1, text, (), "") for text in lay.remarks(found)]
+    notes = [f"in {folder!s} {text}" for folder, part in zip(out, outside, strict=True) for text in told(part)]
+    findings += [CheckFinding("folder", "info", 1, text, (), "") for text in (*lay.remarks(found), *notes)]
     return findings
 
 

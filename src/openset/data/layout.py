@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..errors import DataError
-from .walk import Found, entries, links_out, sort_entries, together, walk
+from .walk import Found, entries, links_out, sort_entries, together, told, walk
 
 SIDES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".bz2", ".xz"})
@@ -132,12 +132,7 @@ def faults(found: Survey) -> list[str]:
 
 def remarks(found: Survey) -> list[str]:
     """What was passed over or looks odd in a surveyed folder, one sentence each."""
-    notes = []
-    everything = together([found.beside, *(p for classes in found.sides.values() for p in classes.values())])
-    if everything.ignored:
-        passed = "; ".join(f"{n} {reason}" for reason, n in sorted(everything.ignored.items()))
-        kinds = ", ".join(s for s, _ in everything.suffixes.most_common(4))
-        notes.append(f"passed over: {passed}{f' ({kinds})' if kinds else ''}.")
+    notes = told(together([found.beside, *(p for classes in found.sides.values() for p in classes.values())]))
     if found.beside.pictures:
         n = len(found.beside.pictures)
         notes.append(

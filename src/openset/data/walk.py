@@ -47,6 +47,15 @@ def together(parts: Iterable[Found]) -> Found:
     return Found(tuple(pictures), ignored, suffixes, tuple(sorted(p for part in parts for p in part.leaving)))
 
 
+def told(found: Found) -> list[str]:
+    """What was passed over, in one sentence; none where nothing was."""
+    if not found.ignored:
+        return []
+    passed = "; ".join(f"{n} {reason}" for reason, n in sorted(found.ignored.items()))
+    kinds = ", ".join(suffix for suffix, _ in found.suffixes.most_common(4))
+    return [f"passed over: {passed}{f' ({kinds})' if kinds else ''}."]
+
+
 def passed_over(name: str) -> bool:
     """Is this name hidden (a dot in front) or left behind by an operating system?"""
     return name.startswith(".") or name.lower() in LEFT_BEHIND
