@@ -145,7 +145,7 @@ def test_a_fact_that_json_cannot_hold_is_refused_by_name(value: Any) -> None:
 
 def test_newer_schema_names_both_versions_and_the_upgrade() -> None:
     with pytest.raises(
-        JudgeFileError, match=rf"schema version {SCHEMA + 1} .*version {SCHEMA}.*pip install -U openset"
+        JudgeFileError, match=rf"schema version {SCHEMA + 1} .*version {SCHEMA}.*pip install -U openset .*git pull"
     ):
         info_from_json(json.dumps({"schema": SCHEMA + 1, "not known": "yet"}))
 

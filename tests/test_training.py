@@ -229,8 +229,12 @@ def test_a_folder_in_use_and_another_start_are_refused(tmp_path: Path) -> None:
     (tmp_path / "run" / "run.json").write_text(json.dumps(state | {"version": 99}))
     with pytest.raises(TrainingError, match="upgrade openset"):
         Run.load(tmp_path / "run")
-    with pytest.raises(TrainingError, match="holds no run"):
-        Run.load(tmp_path)
+    (tmp_path / "run" / "run.json").write_text("{")
+    with pytest.raises(TrainingError, match=r"run.json' is not what train wrote .*: get it back from a copy, or train"):
+        Run.load(tmp_path / "run")
+    for place in (tmp_path, tmp_path / "missing", data / "a" / "1.png"):
+        with pytest.raises(TrainingError, match=r"holds no run .*: give the folder that train wrote"):
+            Run.load(place)
 
 
 def test_an_unfinished_run_cannot_be_exported(story: Run, tmp_path: Path) -> None:

@@ -90,7 +90,8 @@ def calibrate(
     name = os.fspath(judge_path)
     if name in SHIPPED and output is None:
         raise JudgeFileError(
-            f"the shipped judge {name!r} is not changed in place. Give the file to write the calibrated judge to."
+            f"the shipped judge {name!r} is not changed in place. Give the file to write the calibrated judge to with "
+            '--output FILE (in Python: output="FILE").'
         )
     judge = open_judge(judge_path)
     field = shares(judge.labels, prevalence)
@@ -129,7 +130,7 @@ def shares(labels: Sequence[str], prevalence: float | Mapping[str, float] | None
     if prevalence is None:
         return None
     if isinstance(prevalence, Mapping):
-        _check_names("prevalence is given for", prevalence, labels)
+        _check_names("prevalence is given for", prevalence, labels, "Give a share for each label")
         return dict(prevalence)
     if len(labels) == 2 and OTHER in labels:
         return {label: 1 - prevalence if label == OTHER else prevalence for label in labels}
@@ -147,7 +148,8 @@ def _pictures(labels: Sequence[str], data: str, outs: Sequence[str]) -> tuple[li
     classes = found.sides[""]
     out_class = labels.index(OTHER) if outs and OTHER in labels and OTHER not in classes else NO_CLASS
     wanted = [label for k, label in enumerate(labels) if k != out_class]
-    _check_names(f"{data!r} has class folders for", classes, wanted)
+    rest = "Name them exactly as the labels; pictures of no class go into an out folder (--out DIR)"
+    _check_names(f"{data!r} has class folders for", classes, wanted, rest)
     paths: list[str] = []
     truth: list[int] = []
     for label in wanted:
@@ -166,7 +168,7 @@ def _pictures(labels: Sequence[str], data: str, outs: Sequence[str]) -> tuple[li
     return paths, truth, tuple(notes)
 
 
-def _check_names(what: str, given: Iterable[str], labels: Sequence[str]) -> None:
+def _check_names(what: str, given: Iterable[str], labels: Sequence[str], remedy: str) -> None:
     """Raises DataError that names both what is missing and what is too much."""
     missing, extra = [x for x in labels if x not in set(given)], sorted(set(given) - set(labels))
     if not missing and not extra:
@@ -177,7 +179,7 @@ def _check_names(what: str, given: Iterable[str], labels: Sequence[str]) -> None
     hint = " Give one part of the split, such as test/." if any(x.lower() in SIDES for x in extra) else ""
     raise DataError(
         f"{what} {', '.join(sorted(given))}; the judge's labels are {', '.join(labels)} ({'; '.join(parts)}). "
-        f"Name them exactly as the labels; pictures of no class go into an out folder (--out DIR).{hint}"
+        f"{remedy}.{hint}"
     )
 
 

@@ -216,7 +216,7 @@ def _check_schema(schema: int, name: str) -> None:
         refuse(
             name,
             f"it has schema version {schema} and this release of openset reads version {SCHEMA}",
-            "Get a newer release with:  pip install -U openset",
+            "Get a newer release with:  pip install -U openset  (a clone: git pull, then pip install .)",
         )
     if schema < SCHEMA:
         refuse(

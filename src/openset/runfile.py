@@ -99,10 +99,14 @@ def read_run(folder: Path) -> dict[str, Any]:
     """The content of `run.json`. Raises TrainingError if the folder holds no run, or one of a newer version."""
     try:
         content: dict[str, Any] = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise TrainingError(f"'{folder}' holds no run ({RUN} is missing): give the folder that train wrote") from None
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"'{folder / RUN}' cannot be read: {error}") from error
+    except OSError as error:
+        raise TrainingError(f"'{folder / RUN}' cannot be read ({error.strerror}): check its permissions") from error
+    except ValueError as error:
+        raise TrainingError(
+            f"'{folder / RUN}' is not what train wrote ({error}): get it back from a copy, or train into another --output"
+        ) from error
     if content.get("version", 0) > VERSION:
         raise TrainingError(
             f"'{folder}' is of run version {content['version']}, this release reads {VERSION}: upgrade openset"
