@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from openset import attack, open_judge
 from openset.audit import limits
-from openset.export import export
+from openset.export import TOLERANCE, export
 from openset.heads import CertifiedGuard, fit_certified_guard
 from openset.nets import build
 from openset.types import JudgeInfo
+from test_export import real_difference
 from test_heads import blobs
 
 K, EPS = 10, 0.1
@@ -137,7 +138,9 @@ def test_it_goes_into_a_judge_file(tmp_path: Path) -> None:
     outside = torch.rand((60, 3, 28, 28), generator=source(1))
     guard = fit_certified_guard(x, outside, steps=20, width=4)
     export(net, tmp_path / "guarded.onnx", JudgeInfo(("a", "b", "c", "d"), net.preprocess), head=guard)
-    made = open_judge(tmp_path / "guarded.onnx").outputs(outside[:3].numpy())["probabilities"]
+    judge = open_judge(tmp_path / "guarded.onnx")
+    assert real_difference(net, judge, guard) < TOLERANCE
+    made = judge.outputs(outside[:3].numpy())["probabilities"]
     with torch.no_grad():
         expected = guard({"pixels": outside[:3], "logits": net(outside[:3])}).exp()
     np.testing.assert_allclose(made, expected.numpy(), atol=1e-4)

@@ -22,6 +22,7 @@ from openset.sheetmusic.net import SheetNet
 from openset.types import JudgeInfo, Preprocess
 
 LABELS = ("a", "b", "c")
+EXAMPLES = Path(images.__file__).parent / "examples"
 
 
 def info(preprocess: Preprocess, labels: tuple[str, ...] = LABELS) -> JudgeInfo:
@@ -47,6 +48,15 @@ def difference(graph: nn.Module, judge: Judge, pixels: np.ndarray[Any, Any]) -> 
         right = graph(torch.from_numpy(pixels))
     made = judge.outputs(pixels)
     return max(float(abs(made[key] - value.numpy()).max()) for key, value in zip(OUTPUTS, right, strict=True))
+
+
+def real_difference(net: nn.Module, judge: Judge, head: Any = None) -> float:
+    """The worst difference from torch on the bundled photographs, scans and pages, read as the judge reads them."""
+    pre, graph = judge.info.preprocess, Graph(net, head).eval()
+    examples = [p for p in sorted(EXAMPLES.iterdir()) if p.suffix in (".jpg", ".png") and p.stem != "truncated"]
+    assert len(examples) >= 10
+    read = (images.resize(images.load(path, size_hint=pre.size_hint), pre) for path in examples)
+    return max(difference(graph, judge, pixels[None]) for pixels in read)
 
 
 class Small(nn.Module):
@@ -114,6 +124,7 @@ def test_every_net_agrees_with_torch_after_some_training(name: str, tmp_path: Pa
     assert all(value <= TOLERANCE for value in worst.values())
     pixels = np.random.default_rng(5).random((5, 3, pre.size, pre.size), dtype=np.float32)
     assert difference(Graph(net).eval(), judge, pixels) < TOLERANCE  # a batch of another size than any checked
+    assert real_difference(net, judge) < TOLERANCE
 
 
 @pytest.mark.parametrize("name", ["docnet", "sheet-music"])
@@ -130,6 +141,7 @@ def test_a_net_for_pages_takes_every_shape_that_preprocessing_makes(name: str, t
     for height, width in [(1, 50), (50, 1), (30, 30), (90, 20), (200, 170)]:
         pixels = images.resize(rng.integers(0, 256, (height, width, 3), dtype=np.uint8), pre)
         assert difference(Graph(net).eval(), judge, pixels[None]) < TOLERANCE
+    assert real_difference(net, judge) < TOLERANCE
 
 
 @pytest.mark.parametrize("pre", [FIT, Preprocess(mode="fit", size=20, multiple=1)])

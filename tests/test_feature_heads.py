@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from openset import open_judge
 from openset.errors import TrainingError
-from openset.export import export
+from openset.export import TOLERANCE, export
 from openset.heads import fit_laplace, fit_mahalanobis, fit_neighbours
 from openset.nets import build
 from openset.types import JudgeInfo
+from test_export import real_difference
 
 D, K = 6, 3
 
@@ -143,5 +144,7 @@ def test_every_head_goes_into_a_judge_file(tmp_path: Path) -> None:
     }
     for name, head in heads.items():
         export(net, tmp_path / f"{name}.onnx", JudgeInfo(("a", "b", "c"), net.preprocess), head=head)
-        made = open_judge(tmp_path / f"{name}.onnx").outputs(np.full((2, 3, 28, 28), 0.4, np.float32))
+        judge = open_judge(tmp_path / f"{name}.onnx")
+        assert real_difference(net, judge, head) < TOLERANCE
+        made = judge.outputs(np.full((2, 3, 28, 28), 0.4, np.float32))
         assert made["probabilities"].sum(1) == pytest.approx([1, 1], abs=1e-4)

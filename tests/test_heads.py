@@ -12,10 +12,11 @@ from torch import Tensor
 
 from openset import open_judge
 from openset.errors import TrainingError
-from openset.export import export
+from openset.export import TOLERANCE, export
 from openset.heads import DensityGuard, Temperature, fit_density_guard, fit_temperature
 from openset.nets import build
 from openset.types import JudgeInfo
+from test_export import real_difference
 
 K = 10
 
@@ -165,8 +166,11 @@ def test_the_guard_goes_into_a_judge_file(tmp_path: Path) -> None:
     export(net, tmp_path / "guarded.onnx", JudgeInfo(("a", "b", "c", "d"), net.preprocess), head=guard)
     judge = open_judge(tmp_path / "guarded.onnx")
     assert judge.outputs(noise[:5].numpy())["probabilities"].max() == pytest.approx(0.25, abs=1e-3)
+    assert real_difference(net, judge, guard) < TOLERANCE
     scaled = fit_temperature(*drawn(500, 2.0))
-    export(build("lenet", 5), tmp_path / "scaled.onnx", JudgeInfo(tuple("abcde"), net.preprocess), head=scaled)
+    net = build("lenet", 5)
+    export(net, tmp_path / "scaled.onnx", JudgeInfo(tuple("abcde"), net.preprocess), head=scaled)
+    assert real_difference(net, open_judge(tmp_path / "scaled.onnx"), scaled) < TOLERANCE
 
 
 @pytest.mark.parametrize(
