@@ -195,6 +195,7 @@ def test_errors_a_newcomer_makes_say_what_to_do(places: Path, tmp_path: Path) ->
             {"data": two, "scheme": "acett"},
         ),
         (TrainingError, "epochs=0 cannot be", {"data": two, "epochs": 0}),
+        (TrainingError, "threads=-2 cannot be: it must be at least 1", {"data": two, "threads": -2}),
         (TrainingError, r"eps=8 cannot be: it must be in \[0, 1\]", {"data": two, "eps": 8}),
         (TrainingError, "device='tpu' cannot be: it must be cpu", {"data": two, "device": "tpu"}),
         (TrainingError, "device='cuda:99' cannot be", {"data": two, "device": "cuda:99"}),
@@ -245,6 +246,15 @@ def test_an_unfinished_run_cannot_be_exported(story: Run, tmp_path: Path) -> Non
 def test_a_rate_that_diverges_is_said(places: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"training diverged.*lower lr"):
         openset.train(places / "two", epochs=3, lr=1e18, optimiser="sgd", output=tmp_path / "run", **QUICK)
+
+
+def test_a_last_step_that_diverges_gives_no_judge(places: Path, tmp_path: Path) -> None:
+    """One step: its loss is that of the weights before it, and only the validation sees what it did to them."""
+    given: dict[str, Any] = {"batch_size": 1000, "epochs": 1, "lr": float("inf"), "output": tmp_path / "run"}
+    with pytest.raises(TrainingError, match=r"the validation loss is nan after epoch 1: training diverged.*lower lr"):
+        openset.train(places / "two", **(QUICK | given))
+    with pytest.raises(TrainingError, match="no epoch of the run"):
+        Run.load(tmp_path / "run")
 
 
 def test_the_split_keeps_out_pictures_of_every_side_and_does_not_depend_on_where_the_folder_lies(places: Path) -> None:

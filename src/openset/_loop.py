@@ -116,10 +116,7 @@ def fit(
                 state.step = step + 1
                 on_step(epoch, step + 1, steps, parts[0] / parts[1])
                 if not math.isfinite(sum(parts)):
-                    raise TrainingError(
-                        f"the loss is {parts[0] / parts[1]} in epoch {epoch + 1}, step {step + 1}: training diverged. "
-                        f"Start again in a new folder with a lower lr (it was {config.lr:g})"
-                    )
+                    raise _diverged(f"loss is {parts[0] / parts[1]} in epoch {epoch + 1}, step {step + 1}", config)
                 if stop.requested or time.monotonic() - saved >= save_seconds:
                     save()
                     saved = time.monotonic()
@@ -130,6 +127,11 @@ def fit(
             saved = time.monotonic()
             on_epoch(state)
     return state
+
+
+def _diverged(what: str, config: Config) -> TrainingError:
+    remedy = f"Start again in a new folder with a lower lr (it was {config.lr:g})"
+    return TrainingError(f"the {what}: training diverged. {remedy}")
 
 
 Batch = tuple[Tensor, Tensor, Tensor | None]
@@ -199,6 +201,8 @@ def _end_epoch(net: Net, material: Material, config: Config, folder: Path, state
     if n_out:
         record["loss_out"] = outside / n_out
     record |= validate(net, material, config, device)
+    if not math.isfinite(record["val_loss"]):  # after a step whose own loss, taken before it, was still finite
+        raise _diverged(f"validation loss is {record['val_loss']} after epoch {epoch + 1}", config)
     state.history.append(record)
     if eps_at(config, epoch) == eps_at(config, config.epochs - 1):  # ACET: earlier epochs are another task
         if state.best is None or record["val_loss"] < state.best:

@@ -190,6 +190,8 @@ def train(
         seed,
     )
     check_config(config)
+    if threads is not None and threads < 1:
+        raise TrainingError(f"threads={threads} cannot be: it must be at least 1, or None for all cores")
     where = device_of(device)
     root = os.fspath(data)
     place = Path(output if output is not None else Path("runs") / f"{Path(root).resolve().name}-{scheme}")
