@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -241,6 +242,13 @@ def test_a_folder_in_use_and_another_start_are_refused(tmp_path: Path) -> None:
 def test_an_unfinished_run_cannot_be_exported(story: Run, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="not finished"):
         replace(story, folder=tmp_path).export(tmp_path / "judge.onnx")
+    killed = tmp_path / "killed"  # after the held-out logits, before the facts
+    shutil.copytree(story.folder, killed)
+    content = json.loads((killed / "run.json").read_text())
+    (killed / "run.json").write_text(json.dumps(content | {"facts": {}, "finished": False}))
+    with pytest.raises(TrainingError, match="not finished"):
+        Run.load(killed).export(tmp_path / "judge.onnx")
+    assert not (tmp_path / "judge.onnx").exists()
 
 
 def test_a_rate_that_diverges_is_said(places: Path, tmp_path: Path) -> None:

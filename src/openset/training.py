@@ -77,7 +77,7 @@ class Run:
         `openset calibrate` is given more. prevalence: label -> its share in the field, for all labels.
         Raises TrainingError if the run is not finished.
         """
-        if not (self.folder / HELD_OUT).exists():
+        if not self.facts or not (self.folder / HELD_OUT).exists():  # the facts are written last
             raise TrainingError(
                 f"the run in '{self.folder}' is not finished: go on with train(..., resume=True), then export"
             )
