@@ -171,6 +171,10 @@ def test_a_slip_in_the_command_is_told_before_any_picture_is_read(places: Path, 
         openset.train(tmp_path / "one", out=[places / "out", tmp_path / "missing"], **QUICK)
     with pytest.raises(TrainingError, match="one class, 'a', and no out folder was given"):
         openset.train(tmp_path / "one", **QUICK)
+    (tmp_path / "file").write_text("in the way")
+    for output in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(TrainingError, match=r"cannot be made: '.*file' is a file. Choose another with --output"):
+            openset.train(tmp_path / "one", out=places / "out", output=output, **QUICK)
 
 
 def test_what_is_passed_over_in_an_out_folder_is_noted(places: Path, tmp_path: Path) -> None:

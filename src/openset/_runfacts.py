@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import replace
@@ -66,6 +67,10 @@ def with_length(config: Config, epochs: int | None, patience: int | None, n: int
 
 def earlier_run(place: Path, settings: Mapping[str, Any], resume: bool) -> dict[str, Any] | None:
     """`run.json` of the run to go on with, or None for a fresh start. Raises TrainingError where neither is right."""
+    home = next(p for p in (place, *place.absolute().parents) if p.exists())
+    if not home.is_dir() or not os.access(home, os.W_OK):
+        why = f"you may not write into '{home}'" if home.is_dir() else f"'{home}' is a file"
+        raise TrainingError(f"the run folder '{place}' cannot be made: {why}. Choose another with --output")
     if not (place / RUN).exists():
         if (place / STATE).exists():
             raise TrainingError(f"'{place}' holds a state but no {RUN}: give another --output")
