@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -160,6 +162,21 @@ def test_unreadable_pictures_are_left_out_aloud(tmp_path: Path) -> None:
     run = openset.train(data, epochs=1, output=tmp_path / "run", **QUICK)
     assert sum(run.facts["pictures"][side]["a"] for side in ("train", "val", "test")) == 12
     assert any("broken.png" in note for note in run.facts["notes"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names of any bytes")
+def test_names_that_are_no_text_are_trained_on_and_kept(places: Path, tmp_path: Path) -> None:
+    data, out = (tmp_path / os.fsdecode(name) for name in (b"two\xff", b"o\xfft\n"))
+    shutil.copytree(places / "two", data)
+    shutil.copytree(places / "out", out)
+    (out / os.fsdecode(b"bad\xfe\n.jpg")).write_bytes(b"not a picture")
+    run = openset.train(data, out=out, epochs=1, output=tmp_path / "run ü", **QUICK)
+    assert any(r"bad\udcfe\n.jpg" in note for note in run.facts["notes"])
+    kept = json.loads((tmp_path / "run ü" / "run.json").read_text(encoding="utf-8"))["data"]
+    assert (os.fsencode(kept["folder"]), *map(os.fsencode, kept["out"])) == (os.fsencode(data), os.fsencode(out))
+    assert run.export(tmp_path / "judge.onnx").labels == ("across", "down")
+    with pytest.raises(TrainingError, match=r"name is not valid UTF-8. Choose another with --output"):
+        openset.train(places / "two", output=tmp_path / os.fsdecode(b"run\xff"), **QUICK)
 
 
 def test_a_slip_in_the_command_is_told_before_any_picture_is_read(places: Path, tmp_path: Path) -> None:

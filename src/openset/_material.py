@@ -116,7 +116,7 @@ def _list_out(places: Sequence[tuple[str, str]], seed: int, tell: Tell) -> tuple
     good = [k for k, error in enumerate(prints.error) if error is None]
     bad = [places[k][0] for k in range(len(places)) if prints.error[k] is not None]
     part = split_groups([0] * len(good), [int(group[k]) for k in good], [places[k][1] for k in good], SHARES, seed)
-    notes = [f"{len(bad)} unreadable left out of the out folders: {', '.join(bad[:3])}."] if bad else []
+    notes = [f"{len(bad)} unreadable left out of the out folders: {', '.join(map(repr, bad[:3]))}."] if bad else []
     return [Entry(*places[k], SIDES[p], OUT) for k, p in zip(good, part, strict=True)], notes
 
 

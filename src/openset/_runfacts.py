@@ -68,8 +68,12 @@ def with_length(config: Config, epochs: int | None, patience: int | None, n: int
 def earlier_run(place: Path, settings: Mapping[str, Any], resume: bool) -> dict[str, Any] | None:
     """`run.json` of the run to go on with, or None for a fresh start. Raises TrainingError where neither is right."""
     home = next(p for p in (place, *place.absolute().parents) if p.exists())
-    if not home.is_dir() or not os.access(home, os.W_OK):
-        why = f"you may not write into '{home}'" if home.is_dir() else f"'{home}' is a file"
+    faults = {
+        "its name is not valid UTF-8": any("\ud800" <= c <= "\udfff" for c in str(place.absolute())),
+        f"'{home}' is a file": not home.is_dir(),
+        f"you may not write into '{home}'": not os.access(home, os.W_OK),
+    }
+    for why in (why for why, holds in faults.items() if holds):
         raise TrainingError(f"the run folder '{place}' cannot be made: {why}. Choose another with --output")
     if not (place / RUN).exists():
         if (place / STATE).exists():

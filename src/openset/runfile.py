@@ -92,7 +92,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def write_run(folder: Path, content: Mapping[str, Any]) -> None:
     """`run.json`: config, labels, facts, history and versions, for people and for `Run.load`."""
     text = json.dumps({"version": VERSION, **content}, indent=1, ensure_ascii=False)
-    write_atomic(folder / RUN, text.encode())
+    write_atomic(folder / RUN, text.encode(errors="backslashreplace"))  # a byte that is no text: JSON's own escape
 
 
 def read_run(folder: Path) -> dict[str, Any]:
