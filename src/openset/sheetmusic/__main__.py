@@ -1,4 +1,4 @@
-"""`python -m openset.sheetmusic`: rebuild the shipped judge; resumable, about two and a half hours on two cores."""
+"""`python -m openset.sheetmusic`: rebuild the shipped judge; resumable; hours on two cores."""
 
 from __future__ import annotations
 
