@@ -144,6 +144,7 @@ def test_measures_of_one_picture_each() -> None:
 
 
 NAN = math.nan
+WORDS: Any = ["1", "2"]
 BROKEN: list[tuple[str, Callable[[], Any]]] = [
     ("NaN", lambda: auroc([0.1, NAN], [0.2])),
     ("NaN", lambda: auroc([0.1], np.array([NAN], dtype=np.float16))),
@@ -166,13 +167,24 @@ BROKEN: list[tuple[str, Callable[[], Any]]] = [
     ("one length", lambda: accuracy([1, 2], [1])),
     ("one length", lambda: accuracy([], [])),
     ("NaN", lambda: accuracy([NAN], [1])),
+    ("NaN", lambda: accuracy(np.array([NAN], object), [1])),
+    ("never equal", lambda: accuracy([1, 2], ["1", "2"])),
+    ("never equal", lambda: accuracy([b"cat"], ["cat"])),
     ("no accuracy", lambda: selective_accuracy([0.5], [True], 0.6)),
     ("as many", lambda: selective_accuracy([0.5], [True, False], 0.2)),
     ("threshold is NaN", lambda: coverage([0.5], NAN)),
     ("other numbers", lambda: ece([0.5], [2])),
     ("bins", lambda: ece([0.5], [1], bins=0)),
+    ("bins", lambda: ece([0.5], [1], bins=2.5)),  # type: ignore[arg-type]
     ("0 <= k <= n", lambda: clopper_pearson(3, 2)),
     ("0 <= k <= n", lambda: clopper_pearson(0, 0)),
+    ("0 <= k <= n", lambda: clopper_pearson(2.5, 10)),  # type: ignore[arg-type]
+    ("0 <= k <= n", lambda: clopper_pearson(2, math.inf)),  # type: ignore[arg-type]
+    ("real numbers", lambda: mean_interval(WORDS)),
+    ("real numbers", lambda: median_interval(WORDS)),
+    ("real numbers", lambda: mean_interval(np.array([1j, 2]))),
+    ("draws", lambda: mean_interval([1, 2], draws=0)),
+    ("level is 95", lambda: median_interval([1, 2], level=95)),
     ("level", lambda: auroc_interval([1], [0], level=95)),
 ]
 
@@ -194,7 +206,7 @@ def test_measures_of_confidence_count_pictures(rows: list[tuple[float, bool]], t
         assert selective_accuracy(confidence, correct, threshold) == pytest.approx(sum(accepted) / len(accepted))
     gap = 0.0
     for i in range(bins):  # the bin of c is (i, i + 1] / bins, and 0 lies in the first
-        cell = [(c, r) for c, r in rows if i < c * bins <= i + 1 or (i == 0 and c == 0)]
+        cell = [(c, r) for c, r in rows if i / bins < c <= (i + 1) / bins or (i == 0 and c == 0)]
         if cell:
             gap += len(cell) / len(rows) * abs(np.mean([r for _, r in cell]) - np.mean([c for c, _ in cell]))
     assert ece(confidence, correct, bins) == pytest.approx(gap, abs=1e-12)
@@ -204,7 +216,10 @@ def test_ece_of_known_tables() -> None:
     assert ece([0.8] * 10, [True] * 8 + [False] * 2) == pytest.approx(0)
     assert ece([1.0] * 4, [0, 0, 0, 1]) == pytest.approx(0.75)
     assert ece(np.ones(2, dtype=bool), [0, 1]) == 0.5
+    assert ece([0.07, 0.065], [1, 0], bins=100) == pytest.approx(abs(0.135 - 1) / 2)  # one bin, (.06, .07]
     assert accuracy(["cat", "dog"], ["cat", "cat"]) == 0.5
+    assert accuracy(np.array(["cat", "dog"], object), ["cat", "cat"]) == 0.5
+    assert accuracy([2**53 + 1], [2.0**53]) == 0.0
 
 
 @given(st.integers(1, 60), st.data(), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
@@ -266,10 +281,61 @@ def test_the_means_interval_covers_as_often_as_it_says() -> None:
     assert binom.sf(sum(held) - 1, 300, 0.95) > 1e-3
 
 
+def test_the_mean_of_numbers_whose_sum_overflows() -> None:
+    value, (low, high) = mean_interval([1.5e308, 1e308, 1e308])
+    small, (below, above) = mean_interval([1.5, 1.0, 1.0])
+    assert (value, low, high) == pytest.approx((small * 1e308, below * 1e308, above * 1e308))
+    assert mean_interval([-1e308] * 5) == (-1e308, (-1e308, -1e308))
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=9), st.lists(st.integers(0, 4), min_size=2, max_size=9))
+@settings(max_examples=150, deadline=None)
+def test_the_aurocs_interval_is_delongs_or_else_newcombes(inside: list[int], outside: list[int]) -> None:
+    """DeLong et al. 1988, equations 4 to 6, pair by pair in fractions; Newcombe's ends solve his equation."""
+    n, m, z, half = len(inside), len(outside), 1.959963984540054, Fraction(1, 2)
+    psi = [[Fraction(a > b) + half * (a == b) for b in outside] for a in inside]
+    value = sum(map(sum, psi), Fraction(0)) / (n * m)
+    rows, columns = [sum(row) / m for row in psi], [sum(column) / n for column in zip(*psi, strict=True)]
+    s10, s01 = sum((v - value) ** 2 for v in rows) / (n - 1), sum((v - value) ** 2 for v in columns) / (m - 1)
+    error, t = math.sqrt(s10 / n + s01 / m), float(value)
+    low, high = auroc_interval(inside, outside)
+    assert 0 <= low <= t <= high <= 1
+    if 0 < t < 1 and error > 0:
+        middle, width = math.log(t / (1 - t)), z * error / (t * (1 - t))
+        assert [math.log(x / (1 - x)) for x in (low, high)] == pytest.approx([middle - width, middle + width], abs=1e-6)
+        return
+    for end in {low, high} - {0.0, 1.0}:
+        spread = 1 + ((n + m) / 2 - 1) * ((1 - end) / (2 - end) + end / (1 + end))
+        assert (t - end) ** 2 == pytest.approx(z * z * end * (1 - end) / (n * m) * spread)
+
+
+@given(TIED, TIED)
+@settings(max_examples=60, deadline=None)
+def test_however_the_numbers_lie_in_memory_the_measures_are_the_same(inside: list[int], outside: list[int]) -> None:
+    """Big-endian, every other one, reversed, half precision; torch's, with a gradient or in bfloat16."""
+    torch = pytest.importorskip("torch")
+    forms: list[Callable[[list[int]], Any]] = [
+        lambda x: np.array(x, ">f8"), lambda x: np.array(x, ">i2"), lambda x: np.repeat(x, 2)[::2],
+        lambda x: np.array(x[::-1])[::-1], lambda x: np.array(x, np.float16), lambda x: torch.tensor(x),
+        lambda x: torch.tensor(x, dtype=torch.bfloat16), lambda x: torch.tensor(x, dtype=torch.float32).requires_grad_(),
+    ]  # fmt: skip
+
+    def measured(a: Any, b: Any) -> list[Any]:
+        both = [fpr_at_tpr(a, b), fpr_at_tpr(a, b, convention="out-positive")]
+        return [auroc(a, b), aupr(a, b, positive="in"), aupr(a, b, positive="out"), auroc_interval(a, b), *both]
+
+    expected = measured(inside, outside)
+    for form in forms:
+        assert measured(form(inside), form(outside)) == expected
+    confidence = torch.tensor([0.5, 1.0], requires_grad=True)
+    assert (mmc(confidence), ece(confidence, torch.tensor([True, False]))) == (0.75, 0.75)
+    assert accuracy(torch.tensor([1, 2]), [1, 3]) == 0.5
+
+
 @pytest.mark.parametrize("bad", [[], [[1.0]], [math.nan]])
 def test_intervals_of_nothing_are_refused(bad: Any) -> None:
     for interval in (mean_interval, median_interval):
-        with pytest.raises(ValueError, match="give"):
+        with pytest.raises(ValueError, match=r"give|must be a number"):
             interval(bad)
     with pytest.raises(ValueError, match="finite"):
         mean_interval([math.inf])

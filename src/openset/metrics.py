@@ -1,9 +1,10 @@
 """Measures of confidence and of telling inside from outside, right on every edge. numpy; scipy only for Beta quantiles.
 
 Conventions, once: scores are confidences, higher = surer; `inside` are scores of pictures that are a class, `outside`
-of pictures that are none. Ties count exactly. Any real dtype is taken, whole numbers of any size without rounding;
-infinite scores are ordered as such. NaN, an empty side, another shape than [N], and text are a ValueError. Nothing is
-passed through a sigmoid, thinned or interpolated: the numbers are shares of pairs or of pictures.
+of pictures that are none. Ties count exactly. Any real dtype is taken, whole numbers of any size without rounding, and
+torch's tensors with or without a gradient; infinite scores are ordered as such. NaN, an empty side, another shape than
+[N], and text are a ValueError. Nothing is passed through a sigmoid, thinned or interpolated: the numbers are shares of
+pairs or of pictures.
 
 Which side is positive differs between tools, so it is named here: in the papers on CEDA, ACET and CCU inside is
 positive ("in-positive"); OpenOOD 1.5, pytorch-ood and torch-uncertainty take outside as positive ("out-positive").
@@ -23,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 Convention = Literal["in-positive", "out-positive"]
 Array = NDArray[Any]
 EXACT = 2**53  # float64 holds every whole number up to this
+HUGE = 1e290  # a sum of so large numbers may overflow
 
 
 def mmc(confidence: ArrayLike) -> float:
@@ -35,13 +37,17 @@ def mmc(confidence: ArrayLike) -> float:
 
 
 def accuracy(predicted: ArrayLike, truth: ArrayLike) -> float:
-    """The share of pictures whose predicted class [N] is the true one [N]."""
-    p, y = np.asarray(predicted), np.asarray(truth)
+    """The share of pictures whose predicted class [N] is the true one [N]: numbers on both sides, or names on both."""
+    p, y = _array(predicted), _array(truth)
     if p.ndim != 1 or p.shape != y.shape or not len(p):
         raise ValueError(f"predicted {list(p.shape)} and truth {list(y.shape)}: give two of one length [N], N >= 1.")
-    for x in (p, y):
-        if x.dtype.kind == "f" and np.isnan(x).any():
-            raise ValueError("the classes hold NaN.")
+    text = [x.dtype.kind in "US" or (x.dtype == object and all(isinstance(v, str) for v in x)) for x in (p, y)]
+    if not any(text):
+        p, y = _pair(p, y, "predicted", "truth")
+    elif not all(text) or ("S" in p.dtype.kind + y.dtype.kind and p.dtype.kind != y.dtype.kind):
+        raise ValueError(
+            f"predicted holds {p.dtype} and truth {y.dtype}, which are never equal: give numbers, or names, in both."
+        )
     return float((p == y).mean())
 
 
@@ -67,9 +73,11 @@ def ece(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:
     Bins of equal width, closed on the right, 0 in the first (Guo et al. 2017, arXiv 1706.04599, section 2).
     """
     c, right = _confidences(confidence), _bools(correct)
-    if c.shape != right.shape or bins < 1:
+    if c.shape != right.shape or bins < 1 or bins != int(bins):
         raise ValueError(f"{len(c)} confidences, {len(right)} correct, {bins} bins: give as many of both, bins >= 1.")
-    at = np.maximum(np.ceil(c * bins).astype(np.int64) - 1, 0)
+    bins = int(bins)
+    ends = np.arange(1, bins + 1) / bins  # 0.07 ends the 7th of 100 bins, though 0.07 * 100 > 7 in float64
+    at = np.searchsorted(ends, c, side="left")
     gaps = np.bincount(at, right - c, minlength=bins)
     return float(abs(gaps).sum() / len(c))
 
@@ -130,8 +138,8 @@ def fpr_at_tpr(
 
 def clopper_pearson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """The exact two-sided interval for a share of which `k` of `n` were seen (Clopper and Pearson 1934)."""
-    if not (0 <= k <= n and n >= 1 and 0 < level < 1):
-        raise ValueError(f"{k} of {n} at level {level}: give 0 <= k <= n, n >= 1 and 0 < level < 1.")
+    if not (0 <= k <= n < math.inf and n >= 1 and k == int(k) and n == int(n) and 0 < level < 1):
+        raise ValueError(f"{k} of {n} at level {level}: give whole numbers 0 <= k <= n, n >= 1, and 0 < level < 1.")
     from scipy.special import betaincinv
 
     tail = (1 - level) / 2
@@ -145,15 +153,15 @@ def mean_interval(values: ArrayLike, level: float = 0.95, draws: int = 2000) -> 
 
     Where all values are equal the interval has no width: a bootstrap cannot say more than it has seen.
     """
-    x = np.asarray(values, np.float64)
-    if x.ndim != 1 or not len(x) or not np.isfinite(x).all() or not 0 < level < 1:
-        raise ValueError(
-            f"values {list(x.shape)} at level {level}: give finite numbers [N], N >= 1, and 0 < level < 1."
-        )
-    rng = np.random.default_rng(0)
+    x = _scores(values, "values").astype(np.float64)
+    if not np.isfinite(x).all() or not 0 < level < 1 or draws < 1:
+        raise ValueError(f"values at level {level}, {draws} draws: give finite numbers, 0 < level < 1 and draws >= 1.")
+    rng, top = np.random.default_rng(0), float(abs(x).max())
+    unit = top if top > HUGE else 1.0  # their sum would overflow
+    x = x / unit
     means = [x[rng.integers(len(x), size=len(x))].mean() for _ in range(draws)]
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(x.mean()), (float(low), float(high))
+    return float(x.mean()) * unit, (float(low) * unit, float(high) * unit)
 
 
 def median_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, tuple[float, float]]:
@@ -164,9 +172,9 @@ def median_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, tupl
     """
     from scipy.stats import binom
 
-    x = np.sort(np.asarray(values, np.float64))
-    if x.ndim != 1 or not len(x) or np.isnan(x).any() or not 0 < level < 1:
-        raise ValueError(f"values {list(x.shape)} at level {level}: give numbers [N], N >= 1, and 0 < level < 1.")
+    x = np.sort(_scores(values, "values").astype(np.float64))
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; give a number above 0 and below 1.")
     n = len(x)
     k = int(binom.ppf((1 - level) / 2, n, 0.5))  # the largest k with P(fewer than k below) <= (1 - level) / 2
     ends = (float(x[k - 1]), float(x[n - k])) if k >= 1 else (-math.inf, math.inf)
@@ -224,9 +232,9 @@ def _below(a: Array, b: Array) -> tuple[Array, Array]:
     return np.searchsorted(b, a, side="left"), np.searchsorted(b, a, side="right")
 
 
-def _pair(inside: ArrayLike, outside: ArrayLike) -> tuple[Array, Array]:
+def _pair(one: ArrayLike, other: ArrayLike, *names: str) -> tuple[Array, Array]:
     """Both sides in one dtype in which every comparison is exact."""
-    a, b = _scores(inside, "inside"), _scores(outside, "outside")
+    a, b = (_scores(x, name) for x, name in zip((one, other), names or ("inside", "outside"), strict=True))
     common = np.result_type(a, b)
     if common.kind == "f" and not (_in_floats(a) and _in_floats(b)):
         common = np.dtype(object)
@@ -240,8 +248,16 @@ def _in_floats(x: Array) -> bool:
     return x.dtype.itemsize < 8 or (int(x.max()) <= EXACT and int(x.min()) >= -EXACT)
 
 
+def _array(x: Any) -> Array:
+    """What numpy makes of x. Of torch's tensors, known by their methods, the numbers: bfloat16 is no dtype of numpy's."""
+    if callable(getattr(x, "detach", None)):
+        x = x.detach().cpu()
+        x = x.double() if x.is_floating_point() else x
+    return np.asarray(x)
+
+
 def _scores(x: ArrayLike, name: str) -> Array:
-    s = np.asarray(x)
+    s = _array(x)
     if s.ndim != 1 or not len(s):
         raise ValueError(f"{name} has the shape {list(s.shape)}; give scores [N], N >= 1: both sides are needed.")
     if s.dtype == object and all(isinstance(v, numbers.Real) for v in s):
