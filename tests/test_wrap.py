@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,72 @@ class Together(Random):
         return self.net(x - x.mean(0, keepdim=True))
 
 
+class Then(nn.Module):
+    """What `after` makes of a net's logits."""
+
+    def __init__(self, after: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.net, self.after = colour(), after
+
+    def forward(self, x: Tensor) -> Any:
+        return self.after(self.net(x))
+
+
+class Aside(nn.Module):
+    """Its last linear layer is not the one that gives the logits, as auxiliary heads are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.main, self.aside = nn.Linear(3, 2), nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.main(x.mean((2, 3)))
+
+
+class Again(Aside):
+    """One layer twice, and one whose weights are used without it: neither has features to be had."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        once = nn.functional.linear(x.mean((2, 3)), self.main.weight)
+        return nn.functional.pad(once, (0, 1)) @ self.aside.weight.T
+
+
+@pytest.mark.parametrize(
+    ("net", "last"),
+    [
+        (nn.Sequential(*colour(), nn.LogSoftmax(1)), None),
+        (nn.Sequential(*colour(), nn.ReLU()), None),
+        (Then(lambda z: 3 * z), None),
+        (Then(lambda z: z.double()), None),
+        (Again(), None),
+        (Aside(), "main"),
+        (nn.DataParallel(colour()), "module.5"),
+    ],
+)
+def test_only_a_layer_that_gives_the_logits_is_the_last(tmp_path: Path, net: nn.Module, last: str | None) -> None:
+    """A net that ends in something else was once exported without it: other logits, in silence."""
+    made = wrapped(net)
+    assert (made.last and made.last[0]) == last
+    judge, x = made.export(tmp_path / "judge.onnx"), torch.rand(3, 3, SIDE, SIDE)
+    with torch.no_grad():
+        expected = net.eval()((x - 0.5) / 0.25).float()
+    torch.testing.assert_close(torch.from_numpy(judge.outputs(x.numpy())["logits"]), expected, rtol=1e-4, atol=1e-4)
+    if last is None:
+        with pytest.raises(TrainingError, match="ends in a linear layer"):
+            made.fit("mahalanobis", "data", out=["out"])
+
+
+def test_what_is_off_is_said() -> None:
+    def said(net: nn.Module, **given: Any) -> dict[str, str]:
+        return {check.name: check.said for check in wrapped(net, **given).checks if not check.ok}
+
+    assert said(colour().eval(), mean=0.5, std=0.25).keys() <= {"logits"}  # one number is all channels'
+    assert "Divide by 255" in said(colour(), mean=[123.7, 116.3, 103.5], std=[58.4, 57.1, 57.4])["range"]
+    assert "give its mean and std" in said(colour(), mean=None, std=None)["range"]
+    assert "sigmoids" in said(nn.Sequential(*colour(), nn.Sigmoid()))["logits"]
+    assert "no gradient" in said(Then(lambda z: z.detach()))["gradient"]
+
+
 @pytest.mark.parametrize(
     ("net", "given", "said"),
     [
@@ -183,6 +250,21 @@ class Together(Random):
         (colour(4), {}, "four channels"),
         (colour(5), {}, "fails on pixels"),
         (Random(), {}, "deterministic"),
+        (Then(nn.functional.dropout), {}, "deterministic"),
+        (Then(lambda z: z[:, :, None, None].squeeze()), {}, r"alone the net gives \[2\], expected \[1, 2\]"),
+        (Then(lambda z: nn.functional.batch_norm(z, None, None, training=True)), {}, "fails on a batch of one picture"),
+        (Then(lambda z: (z, z)), {}, r"gives tuple for 4 pictures"),
+        (Then(lambda z: nn.functional.one_hot(z.argmax(1), 2)), {}, "decisions"),
+        (Then(lambda z: z / 0), {}, "not finite"),
+        (nn.Linear, {}, "the class Linear: give a torch.nn.Module"),
+        (lambda x: x, {}, "a function: give a torch.nn.Module"),
+        (torch.jit.ScriptModule(), {}, "compiled by torch.jit"),
+        (colour().to("meta"), {}, "cannot be copied"),
+        (colour(1), {"mean": [0.5, 0.5, 0.5]}, "the net is gray: give 1"),
+        (colour(), {"labels": np.eye(2)}, "two different names"),
+        (colour(), {"labels": [[1, 0], [0, 1]]}, "two different names"),
+        (colour(), {"size": (16, 16)}, "one whole number"),
+        (colour(), {"mode": "resize"}, "fit, stretch, crop"),
         (Together(), {}, "other pictures of its batch"),
         (nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2, track_running_stats=False)), {}, "running statistics"),
         (colour(), {"labels": ("red", "red")}, "two different names"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,25 @@ class Check:
     ok: bool
     said: str
     kind: str = "measured"
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A copy on the CPU in float32. Raises TrainingError for what is no net, or cannot be copied."""
+    model = getattr(model, "_orig_mod", model)  # what torch.compile was given
+    if not isinstance(model, nn.Module):
+        given = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
+        raise TrainingError(f"model is {given}: give a torch.nn.Module, made and trained")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise TrainingError(
+            "the net was compiled by torch.jit, which cannot be exported: give the net it was made from"
+        )
+    try:
+        return copy.deepcopy(model).cpu().float()
+    except (RuntimeError, TypeError, NotImplementedError) as error:
+        raise TrainingError(
+            f"the net cannot be copied ({str(error)[:200]}). Give it real weights, no meta tensors; where it has an old "
+            "weight_norm or spectral_norm, call torch.nn.utils.remove_weight_norm, or use those of nn.utils.parametrizations"
+        ) from error
 
 
 def mode_check(body: nn.Module) -> Check:
@@ -58,17 +78,30 @@ def channels_of(body: nn.Module, pixels: Tensor) -> int:
     ) from errors[3]
 
 
-def numbers(name: str, given: Sequence[float] | None, channels: int, default: float) -> tuple[float, ...]:
-    values = (default,) if given is None else tuple(float(v) for v in given)
+def numbers(name: str, given: Sequence[float] | float | None, channels: int, default: float) -> tuple[float, ...]:
+    single = default if given is None else given
+    values = (float(single),) if isinstance(single, int | float) else tuple(float(v) for v in single)
     if len(values) not in (1, channels):
-        raise TrainingError(f"{name}={list(values)} has {len(values)} numbers: give 1 or {channels}, one a channel")
+        wanted = f"give 1 or {channels}, one a channel" if channels > 1 else "the net is gray: give 1"
+        raise TrainingError(f"{name}={list(values)} has {len(values)} numbers: {wanted}")
     return values * channels if len(values) == 1 else values
+
+
+def range_check(mean: Sequence[float], std: Sequence[float], given: bool) -> Check:
+    """Do mean and std belong to pixels in [0, 1]? What training did is not known; numbers of pixels up to 255 are seen."""
+    if max(mean) > 1 or max(std) > 1:
+        said = f"mean {list(mean)}, std {list(std)} are no mean and std of pixels in [0, 1]: were they up to 255? Divide by 255"
+        return Check("range", False, said)
+    if not given:
+        said = "pixels are given as they are, in [0, 1]: if training normalised them, give its mean and std"
+        return Check("range", False, said)
+    return Check("range", True, f"mean {list(mean)}, std {list(std)}")
 
 
 def output_check(net: nn.Module, pixels: Tensor, classes: int) -> tuple[Check, bool]:
     """Are these the logits of a judge? Gives the check, and whether they are probabilities. Raises TrainingError by name."""
     with torch.no_grad():
-        said, again, alone = net(pixels), net(pixels), net(pixels[:1])
+        said, again = net(pixels), net(pixels)
     if not isinstance(said, Tensor) or said.shape != (len(pixels), classes):
         shape = list(said.shape) if isinstance(said, Tensor) else type(said).__name__
         raise TrainingError(
@@ -78,9 +111,23 @@ def output_check(net: nn.Module, pixels: Tensor, classes: int) -> tuple[Check, b
         raise TrainingError(
             "the net gives numbers that are not finite on pixels in [0, 1]: check its weights, mean and std"
         )
+    if bool(((said == 0) | (said == 1)).all()) and bool((said.sum(1) == 1).all()):
+        raise TrainingError("the net gives decisions (one-hot rows), no confidence: wrap it without its argmax")
     if not torch.equal(said, again):
         raise TrainingError(
             "two calls with the same pixels differ: a judge must be deterministic; remove what draws at random"
+        )
+    try:
+        with torch.no_grad():
+            alone = net(pixels[:1])
+    except Exception as error:  # whatever a stranger's net raises
+        raise TrainingError(
+            f"the net fails on a batch of one picture: {str(error)[:300]}. A judge must answer for each alone"
+        ) from error
+    if alone.shape != (1, classes):
+        raise TrainingError(
+            f"for one picture alone the net gives {list(alone.shape)}, expected [1, {classes}]: does its forward squeeze()? "
+            "Use flatten(1)"
         )
     if not torch.allclose(said[:1], alone, rtol=1e-3, atol=1e-4):
         raise TrainingError(
@@ -91,7 +138,47 @@ def output_check(net: nn.Module, pixels: Tensor, classes: int) -> tuple[Check, b
         return Check(
             "logits", False, "it gives probabilities, not logits: their logarithm is used, of which softmax is the same"
         ), True
+    if bool(((said >= 0) & (said <= 1)).all()):
+        return Check(
+            "logits", False, "all outputs lie in [0, 1]: if it ends in sigmoids, wrap it without them; softmax of these is never sure"
+        ), False  # fmt: skip
     return Check("logits", True, "rows are not probabilities"), False
+
+
+def last_linear(body: nn.Module, inputs: Tensor, classes: int) -> str | None:
+    """The name of the linear layer whose output, untouched, is what the net gives for `inputs`; None where there is none.
+
+    With an identity in its place the net must give that layer's inputs, rows [B, D]: then these are the net's features.
+    """
+    met: list[tuple[str, Tensor, Tensor]] = []
+    hooks = [
+        module.register_forward_hook(lambda _, given, made, name=name: met.append((name, given[0], made)))
+        for name, module in body.named_modules()
+        if name and isinstance(module, nn.Linear) and module.out_features == classes
+    ]
+    try:
+        with torch.no_grad():
+            said = body(inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    found = [(name, given) for name, given, made in met if made is said and given.dim() == 2]
+    if not found or [name for name, _, _ in met].count(found[0][0]) != 1:
+        return None
+    name, features = found[0]
+    try:
+        with torch.no_grad():
+            return name if torch.equal(without(body, name)(inputs), features) else None
+    except Exception:  # it looks at the layer's weights
+        return None
+
+
+def without(body: nn.Module, name: str) -> nn.Module:
+    """A copy with an identity in the place of one layer."""
+    made = copy.deepcopy(body)
+    parent, _, last = name.rpartition(".")
+    setattr(made.get_submodule(parent), last, nn.Identity())
+    return made
 
 
 def gradient_check(net: nn.Module, pixels: Tensor) -> Check:

@@ -7,12 +7,11 @@ that is not deterministic or mixes the pictures of a batch, a gray net. Nothing 
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
@@ -20,7 +19,18 @@ from torch import Tensor, nn
 
 from . import _material
 from ._weights import load_state
-from ._wrapchecks import Check, channels_of, gradient_check, mode_check, numbers, output_check
+from ._wrapchecks import (
+    Check,
+    channels_of,
+    copied,
+    gradient_check,
+    last_linear,
+    mode_check,
+    numbers,
+    output_check,
+    range_check,
+    without,
+)
 from .decide import fit_thresholds
 from .errors import TrainingError
 from .heads import (
@@ -63,6 +73,7 @@ class Wrapped(nn.Module):
         self.register_buffer("mean", torch.tensor(how.mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(how.std).view(1, -1, 1, 1))
         self.checks: tuple[Check, ...] = ()
+        self.last_name: str | None = None
         self.head: nn.Module | None = None
         self.held: tuple[np.ndarray, np.ndarray] | None = None
         self.facts: dict[str, object] = {}
@@ -71,8 +82,10 @@ class Wrapped(nn.Module):
         return ((gray(x) if self.is_gray else x) - self.mean) / self.std
 
     def forward(self, x: Tensor) -> Tensor:
-        said = self.body(self.inputs(x))
-        return said.clamp(min=1e-12).log() if self.is_probability else said
+        said: Tensor = self.body(self.inputs(x))
+        if not isinstance(said, Tensor):
+            return said  # refused by name before it is used
+        return said.float().clamp(min=1e-12).log() if self.is_probability else said.float()
 
     def fit(
         self, head: HeadName, data: str | os.PathLike[str], *, out: Sequence[str | os.PathLike[str]] = (), seed: int = 0
@@ -135,11 +148,12 @@ class Wrapped(nn.Module):
 
     @property
     def last(self) -> tuple[str, nn.Linear] | None:
-        """The linear layer that gives the logits, by name, or None."""
-        if self.is_probability:
+        """The linear layer whose output is the logits, with its name, or None."""
+        if self.last_name is None:
             return None
-        linear = [(name, module) for name, module in self.body.named_modules() if isinstance(module, nn.Linear)]
-        return linear[-1] if linear and linear[-1][1].out_features == self.classes and linear[-1][0] else None
+        module = self.body.get_submodule(self.last_name)
+        assert isinstance(module, nn.Linear)
+        return self.last_name, module
 
     def _fitted(self, head: HeadName, material: Material, order: np.ndarray) -> nn.Module:
         parts = [self._logits(split.pictures) for split in (material.train, material.val)]
@@ -196,9 +210,7 @@ class _Bare(nn.Module):
         self.whole, found = wrapped, wrapped.last
         self.has_features = found is not None
         if found is not None:
-            self.trunk, self.last = copy.deepcopy(wrapped.body), found[1]
-            parent, _, name = found[0].rpartition(".")
-            setattr(self.trunk.get_submodule(parent), name, nn.Identity())
+            self.trunk, self.last = without(wrapped.body, found[0]), found[1]
             self.features = self._features
             self.classify = self.last.forward
 
@@ -235,8 +247,8 @@ def wrap(
     *,
     labels: Sequence[str],
     size: int,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    mean: Sequence[float] | float | None = None,
+    std: Sequence[float] | float | None = None,
     mode: ResizeMode = "stretch",
     weights: str | os.PathLike[str] | None = None,
 ) -> Wrapped:
@@ -246,19 +258,24 @@ def wrap(
     one a channel; default: nothing. size, mode: how pictures become pixels (`openset.types.Preprocess`). weights: a state dict
     loaded first, safetensors or torch's without pickled code. Raises TrainingError, by name,
     for what cannot be a judge: another number of outputs, four-channel nets, batch-norm without running statistics, outputs that
-    are not finite, differ between two calls or depend on the other pictures of a batch.
+    are not finite, are decisions, differ between two calls, or depend on the other pictures of a batch or on its size.
     """
     names = tuple(labels)
     if (
         isinstance(labels, str)
-        or len(names) < 2
-        or len(set(names)) != len(names)
         or not all(isinstance(n, str) and n for n in names)
+        or len(set(names)) != len(names)
+        or len(names) < 2
     ):
         raise TrainingError(
             f"labels={list(labels)!r} cannot be: give at least two different names, as logits are ordered"
         )
-    body, checks = copy.deepcopy(model).cpu().float(), []
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1 or mode not in get_args(ResizeMode):
+        raise TrainingError(
+            f"size={size!r}, mode={mode!r} cannot be: size is one whole number, the side in pixels; mode one of "
+            f"{', '.join(get_args(ResizeMode))}"
+        )
+    body, checks = copied(model), []
     if weights is not None:
         load_state(body, os.fspath(weights), type(model).__name__)
     checks.append(mode_check(body))
@@ -272,11 +289,9 @@ def wrap(
     outputs, probabilities = output_check(wrapped, pixels, len(names))
     wrapped.is_probability = probabilities
     checks.append(outputs)
-    known = mean is not None or std is not None
-    checks.append(
-        Check("range", known, f"mean {list(how.mean)}, std {list(how.std)}" if known else
-              "pixels are given as they are, in [0, 1]: if training normalised them, give its mean and std")
-    )  # fmt: skip
+    if not probabilities:
+        wrapped.last_name = last_linear(body, wrapped.inputs(pixels), len(names))
+    checks.append(range_check(how.mean, how.std, given=mean is not None or std is not None))
     checks.append(gradient_check(wrapped, pixels))
     if channels == 1:
         checks.append(Check("channels", True, "a gray net: pictures are turned to luma"))
