@@ -298,7 +298,7 @@ def test_the_command_wraps_a_net_of_a_module(
         "wrap",
         "mynets_of_wrap:colour",
         "--labels",
-        "red,blue",
+        "red, blue",
         "--size",
         str(SIDE),
         "--weights",
@@ -321,6 +321,49 @@ def test_the_command_wraps_a_net_of_a_module(
         assert failed.exit_code in (1, 2)
         assert said in failed.output
         assert "Traceback" not in failed.output
+
+
+@pytest.mark.parametrize(
+    ("net", "weights", "said"),
+    [
+        ("mynets_odd", None, "no module:callable"),
+        ("mynets_odd:", None, "no module:callable"),
+        ("../mynets_odd:made", None, "no module:callable"),
+        ("mynets_nowhere:made", None, "cannot be imported"),
+        ("mynets_odd:nothing", None, "cannot be imported"),
+        ("mynets_odd:COUNT", None, "is int, neither a net nor what makes one"),
+        ("mynets_odd:asks", None, "missing 1 required positional argument"),
+        ("mynets_odd:fails", None, "RuntimeError: no configuration"),
+        ("mynets_odd:other", None, "gives list, not a torch.nn.Module"),
+        ("mynets_broken:made", None, "SyntaxError"),
+        ("mynets_dies:made", None, "ZeroDivisionError"),
+        ("mynets_odd:made", "text.safetensors", "cannot be read as weights"),
+        ("mynets_odd:made", "text.pt", "cannot be read as weights"),
+        ("mynets_odd:made", "list.pt", "not a state dict"),
+        ("mynets_odd:made", "other.pt", "2 tensors missing ['2.bias', '2.weight'], 1 unknown ['a']"),
+        ("mynets_odd:made", ".", "no weights file"),
+    ],
+)
+def test_a_wrong_name_or_weights_file_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, net: str, weights: str | None, said: str
+) -> None:
+    (tmp_path / "mynets_odd.py").write_text(
+        "from torch import nn\nCOUNT = 3\ndef asks(width): return width\ndef fails(): raise RuntimeError('no configuration')\n"
+        "other = lambda: []\nmade = lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))\n"
+    )
+    (tmp_path / "mynets_broken.py").write_text("def made(:")
+    (tmp_path / "mynets_dies.py").write_text("1 / 0")
+    for name in ("text.safetensors", "text.pt"):
+        (tmp_path / name).write_text("no weights")
+    torch.save([1, 2], tmp_path / "list.pt")
+    torch.save({"a": torch.zeros(2)}, tmp_path / "other.pt")
+    monkeypatch.chdir(tmp_path)
+    words = ["wrap", net, "--labels", "red, blue", "--size", "16", *(["--weights", weights] if weights else [])]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit)
+    assert said in done.output
+    assert not (tmp_path / "judge.onnx").exists()
 
 
 @pytest.mark.parametrize("kind", ["torchvision", "timm"])

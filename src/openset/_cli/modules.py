@@ -18,6 +18,8 @@ def net_of(given: str) -> nn.Module:
     from torch import nn
 
     module, _, name = given.partition(":")
+    if not (module and name) or module.startswith("."):
+        raise AuditError(f"{given!r} is no module:callable: give both as Python would import them, such as mynets:make")
     sys.path.insert(0, os.getcwd())
     try:
         made = getattr(importlib.import_module(module), name)
@@ -25,9 +27,19 @@ def net_of(given: str) -> nn.Module:
         raise AuditError(
             f"{given!r} cannot be imported ({error}): give module:callable as Python would import it"
         ) from error
+    except Exception as error:  # whatever a stranger's module raises
+        raise AuditError(f"importing {module!r} failed with {type(error).__name__}: {error}") from error
     finally:
         sys.path.pop(0)
-    made = made if isinstance(made, nn.Module) else made()
+    if not callable(made):
+        raise AuditError(f"{given!r} is {type(made).__name__}, neither a net nor what makes one: name a callable")
+    try:
+        made = made if isinstance(made, nn.Module) else made()
+    except Exception as error:
+        raise AuditError(
+            f"{given!r}, called without arguments, failed with {type(error).__name__}: {error}. Name a function of your "
+            "own that needs none"
+        ) from error
     if not isinstance(made, nn.Module):
         raise AuditError(f"{given!r} gives {type(made).__name__}, not a torch.nn.Module: name a net, or what makes one")
     return made

@@ -74,7 +74,7 @@ def wrap(
 
     wrapped = wrap_net(
         net_of(net),
-        labels=labels.split(","),
+        labels=[label.strip() for label in labels.split(",")],
         size=size,
         mean=numbers("--mean", mean),
         std=numbers("--std", std),
