@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from openset import open_judge
 from openset.errors import TrainingError
 from openset.export import TOLERANCE, export
 from openset.heads import DensityGuard, Temperature, fit_density_guard, fit_temperature
+from openset.heads.density import fit_mixture
 from openset.nets import build
 from openset.types import JudgeInfo
 from test_export import real_difference
@@ -157,6 +160,101 @@ def test_no_picture_so_far_away_is_surer_than_the_far_bound(guard: DensityGuard)
     assert falling[-1] == pytest.approx(1 / K, abs=1e-9)
 
 
+def climbed(guard: DensityGuard, x: Tensor, keep: Callable[[Tensor], Tensor]) -> Tensor:
+    """x after 60 steps up the gradient of log(p(in) / p(out)), each followed by `keep`."""
+    for step in range(60):
+        x = x.detach().requires_grad_(True)
+        z = guard.place(x)
+        (slope,) = torch.autograd.grad((guard.log_density(z, "in") - guard.log_density(z, "out")).sum(), x)
+        norm = slope.flatten(1).norm(dim=1).clamp(min=1e-12)[:, None, None, None]
+        x = keep((x + 0.5 * 0.93**step * slope / norm).detach())
+    return x
+
+
+def test_no_gradient_ascent_climbs_over_the_bounds(guard: DensityGuard) -> None:
+    """In double precision; from noise, from pictures, from halfway, and from far out."""
+    exact = copy.deepcopy(guard).double()
+    g = torch.Generator().manual_seed(11)
+    start = torch.cat([torch.rand((8, 3, 12, 12), generator=g), blobs(8, 12), 0.5 * blobs(8, 13) + 0.3]).double()
+    logits = torch.zeros(24, K, dtype=torch.float64)
+    logits[:, 3] = 1e4
+
+    def reached(x: Tensor) -> np.ndarray:
+        return exact({"pixels": x, "logits": logits}).exp().amax(1).numpy()
+
+    for radius in (0.2, 1.0, 4.0):
+
+        def in_ball(x: Tensor, radius: float = radius) -> Tensor:
+            step = x - start
+            return start + step * (radius / step.flatten(1).norm(dim=1)).clamp(max=1)[:, None, None, None]
+
+        begun = in_ball(start + torch.randn(start.shape, generator=g))
+        for x in (climbed(exact, start, in_ball), climbed(exact, begun, in_ball)):
+            assert (reached(x) <= guard.ball_bound(start, radius, K) + 1e-6).all()
+    bounds = [guard.ball_bound(start, r, K) for r in (0.0, 4.0)]
+    assert (bounds[1] > bounds[0] + 0.01).any()  # the ascent had room
+    for distance in (2.0, 5.0, 20.0):  # stay so far from every in-centre: a step that comes nearer is taken back
+        step, held = 0.05 * torch.randn(start.shape, generator=g), start.clone()
+        while (near := torch.from_numpy(exact.distance(held) < distance)).any():
+            step[near] *= 1.1
+            held = start + step
+        begun = exact.distance(held)
+
+        def outside(x: Tensor, held: Tensor = held, distance: float = distance) -> Tensor:
+            held[:] = torch.where(torch.from_numpy(exact.distance(x) >= distance)[:, None, None, None], x, held)
+            return held.clone()
+
+        for _ in range(3):
+            climbed(exact, held.clone(), outside)
+        assert (exact.distance(held) < begun - 1e-3).any()  # the ascent had room
+        assert (reached(held) <= guard.far_bound(distance, K) + 1e-9).all()
+
+
+@pytest.mark.parametrize("alpha", [1e3, 1e15, 1e18, 1e25, 1e33])
+def test_the_guard_is_quiet_however_far_out_in_single_precision(guard: DensityGuard, alpha: float) -> None:
+    """The squares of such pixels overflow float32: the answer was NaN."""
+    assert sure(guard, alpha * blobs(5, 1)) == pytest.approx(1 / K, abs=1e-6)
+    assert guard.far_bound(alpha, K) == pytest.approx(1 / K, abs=1e-12)
+
+
+def test_bounds_of_what_is_no_distance_or_endless() -> None:
+    guard = fit_density_guard(blobs(40, 0), torch.rand(40, 3, 12, 12), side=6, centres=4, steps=2)
+    for distance in (1e160, 1e308, math.inf):
+        assert guard.far_bound(distance, K) == 1 / K
+        assert guard.ball_bound(blobs(2, 1), distance, K) == pytest.approx([1, 1])
+    for nothing in (-1.0, math.nan):
+        with pytest.raises(ValueError, match="at least 0"):
+            guard.far_bound(nothing, K)
+        with pytest.raises(ValueError, match="at least 0"):
+            guard.ball_bound(blobs(2, 1), nothing, K)
+    pixels = blobs(2, 1)
+    expected = guard.ball_bound(pixels, 0.1, K), guard.distance(pixels)
+    pixels.requires_grad_(True)
+    np.testing.assert_array_equal((guard.ball_bound(pixels, 0.1, K), guard.distance(pixels)), expected)
+
+
+def test_each_step_of_the_fit_makes_the_pictures_likelier_and_out_is_wider_than_in() -> None:
+    """EM never lowers the likelihood, floors of the variances included; 0 steps are k-means."""
+    rng = np.random.default_rng(0)
+    z = np.concatenate([rng.normal(m, s, (60, 3)) for m, s in ((0, 1), (3, 0.3), (-2, 2))])
+    for least in (0.0, 1.5):
+        means = []
+        for steps in range(12):
+            m = fit_mixture(z, 5, 0, steps, least=least)
+            squares = ((z[:, None] - m.centres) ** 2).sum(2)
+            parts = np.exp(m.log_weights - 1.5 * np.log(2 * math.pi * m.variances) - squares / (2 * m.variances))
+            means.append(np.log(parts.sum(1)).mean())
+            assert np.exp(m.log_weights).sum() == pytest.approx(1)
+            assert m.variances.min() >= least
+        assert (np.diff(means) >= -1e-9).all()
+        assert means[-1] > means[0] + 0.01
+    for outside in (torch.rand(60, 3, 12, 12), torch.full((60, 3, 12, 12), 0.5), blobs(60, 3)):
+        guard = fit_density_guard(blobs(60, 0), outside, side=6, centres=3, steps=3)
+        assert guard.outside.variances.min() >= 1.5 * guard.inside.variances.max()
+    with pytest.raises(ValueError, match="every out-variance must be larger"):
+        DensityGuard(6, np.zeros(108), np.eye(108), guard.outside, guard.inside, 0.0)
+
+
 def test_the_guard_goes_into_a_judge_file(tmp_path: Path) -> None:
     torch.manual_seed(0)
     net = build("lenet", 4)
@@ -179,6 +277,7 @@ def test_the_guard_goes_into_a_judge_file(tmp_path: Path) -> None:
         ({"inside": blobs(10, 0)}, TrainingError, "at least 16 pictures on both sides, got 10"),
         ({"inside": torch.full((40, 3, 12, 12), 0.5)}, TrainingError, "alike"),
         ({"outside": torch.zeros(40, 1, 12, 12)}, ValueError, "one shape"),
+        ({"outside": torch.full((40, 3, 12, 12), math.nan)}, ValueError, "not finite"),
         ({"weight": 0.0}, ValueError, "above 0"),
     ],
 )

@@ -73,7 +73,7 @@ class DensityGuard(nn.Module):
     def log_density(self, z: Tensor, name: str) -> Tensor:
         """[B, D] -> [B]: log p(z | in) or, with name "out", log p(z | out)."""
         centres = getattr(self, f"centres_{name}")
-        squares = ((z[:, None] - centres) ** 2).sum(2)
+        squares = ((z[:, None] - centres) ** 2).sum(2).clamp(max=1e30)  # or both densities would be 0 in float32
         return torch.logsumexp(getattr(self, f"heights_{name}") - squares / (2 * getattr(self, f"variances_{name}")), 1)
 
     def forward(self, outputs: dict[str, Tensor]) -> Tensor:
@@ -87,12 +87,16 @@ class DensityGuard(nn.Module):
 
         Moving x by r in l2 moves its place by at most R = r * s, s the largest singular value of averaging and whitening.
         Every in-Gaussian is at most its value R nearer, every out-Gaussian at least its value R farther. Computed in float64; the
-        head runs in float32 and may differ by rounding.
+        head runs in float32 and may differ by rounding. Raises ValueError for a radius below 0.
         """
+        if not radius >= 0:
+            raise ValueError(f"radius {radius} must be at least 0")
         step = radius * self.stretch(pixels.shape[-2], pixels.shape[-1])
-        z = (F.adaptive_avg_pool2d(pixels.double(), self.side).flatten(1) - self.middle.double()) @ self.whiten.double()
-        near = _log_sum(self.inside, np.maximum(_distances(z.numpy(), self.inside.centres) - step, 0))
-        far = _log_sum(self.outside, _distances(z.numpy(), self.outside.centres) + step)
+        averaged = F.adaptive_avg_pool2d(pixels.detach().double(), self.side).flatten(1)
+        z = ((averaged - self.middle.double()) @ self.whiten.double()).numpy()
+        with np.errstate(over="ignore"):
+            near = _log_sum(self.inside, np.maximum(_distances(z, self.inside.centres) - step, 0))
+            far = _log_sum(self.outside, _distances(z, self.outside.centres) + step)
         return bound(near - far - float(self.log_lambda), classes)
 
     def far_bound(self, distance: float, classes: int) -> float:
@@ -101,19 +105,23 @@ class DensityGuard(nn.Module):
         Let D >= distance be the distance to the nearest in-centre. Every in-Gaussian is then at most its value at D, and an
         out-centre is at most D + M away, M its distance to the in-centre farthest from it. For one out-Gaussian the log
         of the ratio is a concave parabola in D, as in-variances are smaller; its largest value over D >= distance is taken
-        exactly, for each in-Gaussian; the best out-Gaussian gives the bound.
+        exactly, for each in-Gaussian; the best out-Gaussian gives the bound. Raises ValueError for a distance below 0.
         """
+        if not distance >= 0:
+            raise ValueError(f"distance {distance} must be at least 0")
         ratios = []
         reach = _distances(self.outside.centres, self.inside.centres).max(1)
         heights_in, s = self.inside.log_heights(), self.inside.variances
         for height, t, m in zip(self.outside.log_heights(), self.outside.variances, reach, strict=True):
             top = np.maximum(distance, m * s / (t - s))  # where the parabola is highest, or the edge
-            ratios.append(np.logaddexp.reduce(heights_in - height - top**2 / (2 * s) + (top + m) ** 2 / (2 * t)))
+            with np.errstate(over="ignore"):  # -top^2 / 2s + (top + m)^2 / 2t, without inf - inf
+                exponents = top * (m / t - top * (t - s) / (2 * s * t)) + m**2 / (2 * t)
+            ratios.append(np.logaddexp.reduce(heights_in - height + exponents))
         return float(bound(np.array([min(ratios)]) - float(self.log_lambda), classes)[0])
 
     def distance(self, pixels: Tensor) -> Floats:
         """[B]: how far the places of pixels [B, 3, H, W] are from the nearest in-centre, in the metric."""
-        return _distances(self.place(pixels).double().numpy(), self.inside.centres).min(1)
+        return _distances(self.place(pixels.detach()).double().numpy(), self.inside.centres).min(1)
 
     def stretch(self, height: int, width: int) -> float:
         """How many times at most the metric's distance grows with the l2 distance of pictures of this size.
@@ -146,10 +154,12 @@ def fit_density_guard(
     side: pictures are averaged to side x side first. The metric is the whitening of the in-pictures, eigenvalues floored at a hundredth
     of the largest. Each mixture: k-means (scikit-learn), then `steps` of EM for weights, centres and variances; out-variances
     are raised to 1.5 times the largest in-variance. weight: lambda, p(out) / p(in). Raises TrainingError where there are fewer pictures
-    than 2 a centre, or all in-pictures are alike; ValueError for shapes.
+    than 2 a centre, or all in-pictures are alike; ValueError for shapes and for pixels that are not finite.
     """
     if inside.dim() != 4 or inside.shape[1:] != outside.shape[1:]:
         raise ValueError(f"give pictures of one shape [N, 3, H, W], got {list(inside.shape)} and {list(outside.shape)}")
+    if not (torch.isfinite(inside).all() and torch.isfinite(outside).all()):
+        raise ValueError("some pixels are not finite: give numbers in [0, 1]")
     if not weight > 0 or side < 1 or centres < 1:
         raise ValueError(f"weight {weight}, side {side} and centres {centres} must be above 0")
     if min(len(inside), len(outside)) < 2 * centres:
@@ -173,7 +183,7 @@ def fit_mixture(z: Floats, centres: int, seed: int, steps: int, least: float = 0
     """Spherical Gaussians by k-means, then EM; no variance below `least` or a hundredth of the data's own."""
     from sklearn.cluster import KMeans
 
-    d = z.shape[1]
+    d, centres = z.shape[1], min(centres, len(np.unique(z, axis=0)))  # blank pictures are all one
     floor = max(least, 1e-2 * float(z.var(0).mean()))
     start = KMeans(centres, n_init=1, random_state=seed).fit(z)
     share = np.eye(centres)[start.labels_]
