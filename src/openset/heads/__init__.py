@@ -2,7 +2,7 @@
 
 Each is made by a `fit_x` and is then frozen: a pure module that takes a dict of "pixels" [B, 3, H, W], "logits" [B, K] and, where
 the net has them, "features" [B, D], and gives log-probabilities [B, K]. The guards let no class overtake the one that the net
-found likeliest. `PeerDetector` is no head: it puts a detector of pytorch-ood beside them.
+found likeliest. `fit_jointly` trains a net and its density guard together. `PeerDetector` is no head: it puts a detector of pytorch-ood beside them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from .certified import CertifiedGuard, fit_certified_guard
 from .density import DensityGuard, fit_density_guard
 from .features import FeatureGuard, fit_mahalanobis, fit_neighbours
+from .joint import fit_jointly
 from .laplace import LastLayerLaplace, fit_laplace
 from .peers import PeerDetector
 from .temperature import Temperature, fit_temperature
@@ -23,6 +24,7 @@ __all__ = [
     "Temperature",
     "fit_certified_guard",
     "fit_density_guard",
+    "fit_jointly",
     "fit_laplace",
     "fit_mahalanobis",
     "fit_neighbours",
