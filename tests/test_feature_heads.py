@@ -34,10 +34,14 @@ def far(n: int, seed: int) -> Tensor:
 
 @pytest.fixture(scope="module")
 def last() -> nn.Linear:
-    """A last layer trained on the features."""
+    return trained(K)
+
+
+def trained(classes: int) -> nn.Linear:
+    """A last layer trained on the features, for the first classes and the rest as the last."""
     torch.manual_seed(0)
     x, y = features(400, 0)
-    layer = nn.Linear(D, K)
+    y, layer = np.minimum(y, classes - 1), nn.Linear(D, classes)
     optimiser = torch.optim.Adam(layer.parameters(), lr=0.05)
     for _ in range(150):
         optimiser.zero_grad()
@@ -46,8 +50,10 @@ def last() -> nn.Linear:
     return layer
 
 
-def test_laplace_is_what_laplace_torch_predicts(last: nn.Linear) -> None:
-    x, y = features(400, 0)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_laplace_is_what_laplace_torch_predicts(classes: int) -> None:
+    last, (x, y) = trained(classes), features(400, 0)
+    y = np.minimum(y, classes - 1)
     head = fit_laplace(last, x, y)
     probe = torch.cat([features(20, 1)[0], far(20, 2)])
     with warnings.catch_warnings():
@@ -55,7 +61,7 @@ def test_laplace_is_what_laplace_torch_predicts(last: nn.Linear) -> None:
         from laplace import Laplace
         from torch.utils.data import DataLoader, TensorDataset
 
-        model = nn.Sequential(nn.Linear(D, K)).double()
+        model = nn.Sequential(nn.Linear(D, classes)).double()
         model[0].load_state_dict(last.state_dict())
         theirs = Laplace(model, "classification", subset_of_weights="all", hessian_structure="kron")
         theirs.fit(DataLoader(TensorDataset(x.double(), torch.from_numpy(y)), batch_size=512))
@@ -91,6 +97,23 @@ def test_mahalanobis_distance_is_numpys() -> None:
     np.testing.assert_allclose(guard.distance(torch.from_numpy(probe).float()).numpy(), expected, rtol=1e-3)
 
 
+def test_six_pictures_of_64_features_have_distances_and_classes_may_have_gaps() -> None:
+    """Others gave "distances" from -4e6 to 7.5e7. By Woodbury: along directions without spread only the shrinkage counts."""
+    rng = np.random.default_rng(0)
+    a, y, probe = rng.normal(size=(6, 64)), np.array([0, 0, 2, 2, 5, 5]), rng.normal(0, 3, (40, 64))
+    a, probe = a.astype(np.float32).astype(float), probe.astype(np.float32).astype(float)
+    x = torch.from_numpy(a).float()
+    guard = fit_mahalanobis(x, y, x + 0.01, x + 9)
+    means = np.stack([a[y == k].mean(0) for k in (0, 2, 5)])
+    centred = a - np.repeat(means, 2, 0)
+    floor = 0.01 * (centred**2).sum() / 6 / 64
+    small = np.linalg.inv(6 * floor * np.eye(6) + centred @ centred.T)
+    gaps = probe[:, None] - means
+    along = gaps @ centred.T
+    expected = np.sqrt(((gaps**2).sum(2) - np.einsum("nkd,de,nke->nk", along, small, along)) / floor).min(1)
+    np.testing.assert_allclose(guard.distance(torch.from_numpy(probe).float()).numpy(), expected, rtol=1e-3)
+
+
 def test_neighbours_distance_is_numpys() -> None:
     x = features(300, 0)[0]
     guard = fit_neighbours(x, features(100, 1)[0], far(100, 2), k=7)
@@ -121,6 +144,13 @@ def test_features_that_do_not_tell_are_an_error() -> None:
         fit_mahalanobis(x, y, far(100, 1), x[:50])
     with pytest.raises(ValueError, match="not one-hot"):
         fit_mahalanobis(x, np.eye(K, dtype=int)[y], x, far(10, 1))
+    for shrink in (0.0, -1.0, math.nan):
+        with pytest.raises(ValueError, match="shrink is"):
+            fit_mahalanobis(x, y, x, far(10, 1), shrink=shrink)
+    with pytest.raises(ValueError, match=r"give \[M, 6\] of both"):
+        fit_mahalanobis(x, y, x[:, :5], far(10, 1))
+    with pytest.raises(ValueError, match="finite"):  # laplace-torch ends the program there, with exit code 0
+        fit_laplace(nn.Linear(D, K), x * math.nan, y)
     with pytest.raises(ValueError, match="k is 900"):
         fit_neighbours(x, x, far(10, 1), k=900)
     with pytest.raises(ValueError, match="not one-hot"):

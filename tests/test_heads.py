@@ -53,6 +53,18 @@ def test_the_temperature_changes_no_answer() -> None:
     assert torch.equal(Temperature(3.0)({"logits": logits}).argmax(1), logits.argmax(1))
 
 
+def test_a_temperature_is_fitted_on_whatever_holds_the_numbers() -> None:
+    logits, targets = drawn(300, 2.0)
+    expected = float(fit_temperature(logits, targets).temperature)
+    tensor = torch.from_numpy(logits).requires_grad_(True)
+    for x, y in (
+        (tensor, torch.from_numpy(targets)),
+        (logits.astype(">f8"), targets.astype(">i2")),
+        (logits.tolist(), targets),
+    ):
+        assert float(fit_temperature(x, y).temperature) == expected
+
+
 @pytest.mark.parametrize(
     ("logits", "targets", "error", "said"),
     [

@@ -79,6 +79,8 @@ def fit_mahalanobis(
 ) -> FeatureGuard:
     """features: [N, D] of training pictures with targets [N]; held_in, held_out: [M, D] of held-out pictures that are and are
     not of the classes. shrink: share of the mean variance added to the covariance. Raises ValueError, TrainingError."""
+    if not 0 < shrink < math.inf:
+        raise ValueError(f"shrink is {shrink}: give a number above 0, or few pictures have no covariance to invert")
     x, y = _checked(features), np.asarray(targets)
     if y.shape != (len(x),) or y.dtype.kind not in "iu":
         raise ValueError(f"targets {list(y.shape)} of {y.dtype}: give class numbers [{len(x)}], not one-hot rows")
@@ -88,7 +90,7 @@ def fit_mahalanobis(
     covariance += shrink * covariance.diagonal().mean().clamp(min=1e-12) * torch.eye(x.shape[1], dtype=torch.float64)
     values, vectors = torch.linalg.eigh(covariance)
     whiten = vectors / values.sqrt()
-    return _calibrated(Mahalanobis(whiten, means @ whiten), held_in, held_out)
+    return _calibrated(Mahalanobis(whiten, means @ whiten), x.shape[1], held_in, held_out)
 
 
 def fit_neighbours(
@@ -99,7 +101,7 @@ def fit_neighbours(
     bank = x[torch.linspace(0, len(x) - 1, min(len(x), most)).round().long()]
     if not 1 <= k <= len(bank):
         raise ValueError(f"k is {k}: give 1 to {len(bank)}, the number of rows kept")
-    return _calibrated(Neighbours(bank, k), held_in, held_out)
+    return _calibrated(Neighbours(bank, k), x.shape[1], held_in, held_out)
 
 
 def _checked(features: Tensor) -> Tensor:
@@ -108,10 +110,14 @@ def _checked(features: Tensor) -> Tensor:
     return features.detach().double()
 
 
-def _calibrated(distance: nn.Module, held_in: Tensor, held_out: Tensor) -> FeatureGuard:
+def _calibrated(distance: nn.Module, width: int, held_in: Tensor, held_out: Tensor) -> FeatureGuard:
     """Both kinds weigh the same, however many there are. Raises TrainingError where the out-pictures are not farther away."""
     from sklearn.linear_model import LogisticRegression
 
+    if held_in.shape[1:] != (width,) or held_out.shape[1:] != (width,):
+        raise ValueError(
+            f"held-out features {list(held_in.shape)} and {list(held_out.shape)}: give [M, {width}] of both"
+        )
     with torch.no_grad():
         parts = [torch.log1p(distance(_checked(part).float())).double().numpy() for part in (held_in, held_out)]
     x = np.concatenate(parts)[:, None]

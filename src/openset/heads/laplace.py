@@ -67,6 +67,8 @@ def fit_laplace(last: nn.Linear, features: Tensor, targets: ArrayLike, *, batch:
         raise ValueError(
             f"features {list(features.shape)}: give [N, {last.in_features}], N >= 1, as the last layer takes them"
         )
+    if not (torch.isfinite(features).all() and all(torch.isfinite(p).all() for p in last.parameters())):
+        raise ValueError("the features or the last layer's weights are not all finite: give finite numbers")
     if y.shape != (len(features),) or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= last.out_features:
         raise ValueError(
             f"targets {list(y.shape)} of {y.dtype}: give class numbers [{len(features)}], not one-hot rows"
@@ -79,8 +81,13 @@ def fit_laplace(last: nn.Linear, features: Tensor, targets: ArrayLike, *, batch:
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")
         made: Any = Laplace(nn.Sequential(layer), "classification", subset_of_weights="all", hessian_structure="kron")
-        made.fit(DataLoader(pairs, batch_size=batch))
-        made.optimize_prior_precision(method="marglik")
+        try:
+            made.fit(DataLoader(pairs, batch_size=batch))
+            made.optimize_prior_precision(method="marglik")
+        except SystemExit as error:  # what laplace-torch does where eigenvalues cannot be had
+            raise TrainingError(
+                "laplace-torch gave up: the curvature has no eigenvalues. Scale the features"
+            ) from error
     prior = float(made.prior_precision.reshape(-1)[0])
     if not (math.isfinite(prior) and prior > 0):
         raise TrainingError(f"the prior precision came out as {prior}: give more pictures, or a net that is trained")

@@ -42,6 +42,7 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> Temperature:
     """
     from scipy.optimize import minimize_scalar
 
+    logits = logits.detach() if isinstance(logits, Tensor) else logits
     x, y = np.asarray(logits, np.float64), np.asarray(targets)
     if x.ndim != 2 or not len(x) or x.shape[1] < 2 or not np.isfinite(x).all():
         raise ValueError(f"logits {list(x.shape)}: give finite numbers [N, K] with N >= 1 and K >= 2")
