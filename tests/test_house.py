@@ -30,7 +30,7 @@ ROOMS = {  # room: (its modules, the rooms it may import from)
         "training _loop _material _runfacts _schedule _watch loader runfile",
         "parcels images decide judge data nets attack export",
     ),
-    "wrapping": ("wrapping _wrapchecks", "parcels decide judge nets heads export training"),
+    "wrapping": ("wrapping _wrapchecks", "parcels decide judge nets heads audit export training"),
     "calibrate": ("calibrate", "parcels images decide file judge data"),
     "report": ("report", "parcels"),
     "sheetmusic": ("sheetmusic", "parcels images decide judge data nets attack export training"),

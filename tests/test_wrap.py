@@ -232,6 +232,26 @@ def test_only_a_layer_that_gives_the_logits_is_the_last(tmp_path: Path, net: nn.
             made.fit("mahalanobis", "data", out=["out"])
 
 
+def test_the_audit_is_that_of_the_net_alone_and_goes_into_the_judge_file(tmp_path: Path) -> None:
+    """A ReLU net is sure at the end of nearly every ray (theorem 3.1); what is beyond exact rays is named."""
+    torch.manual_seed(0)
+    net = colour()
+    made = wrapped(net)
+    found = made.audit(rays=3)
+    x = torch.rand((3, 3, SIDE, SIDE), generator=torch.Generator().manual_seed(0)).double()
+    with torch.no_grad():
+        ends = net.double().eval()((1e9 * x - 0.5) / 0.25).softmax(1).amax(1)
+    share = float((ends > 0.999).double().mean())
+    assert share > 0
+    assert (found.value, found.kind, found.n) == (share, "proved", 3)
+    assert made.export(tmp_path / "judge.onnx").info.audit == (found,)
+    beyond = wrapped(nn.Sequential(*colour(), nn.Softmax(1))).audit()
+    assert beyond.value is None
+    assert "Softmax" in beyond.detail
+    with pytest.raises(TrainingError, match="at least 1"):
+        made.audit(rays=0)
+
+
 def test_what_is_off_is_said() -> None:
     def said(net: nn.Module, **given: Any) -> dict[str, str]:
         return {check.name: check.said for check in wrapped(net, **given).checks if not check.ok}
@@ -310,6 +330,7 @@ def test_the_command_wraps_a_net_of_a_module(
     )
     assert done.exit_code == 0, done.output
     assert "training mode" in done.output
+    assert "rays alpha * noise that end at confidence 1: 100% of 2, proved" in done.output
     assert openset.open_judge("judge.onnx")(places / "data" / "blue" / "03.png").probabilities["blue"] > 0.9
     for wrong, said in (
         ([*words[:-1], "a,b,c"], "not understood"),

@@ -32,7 +32,7 @@ from ._wrapchecks import (
     without,
 )
 from .decide import fit_thresholds
-from .errors import TrainingError
+from .errors import AuditError, TrainingError
 from .heads import (
     Temperature,
     fit_certified_guard,
@@ -44,7 +44,7 @@ from .heads import (
 )
 from .loader import Material, Pictures, Pixels, stack
 from .nets import gray
-from .types import JudgeInfo, Preprocess, ResizeMode, Threshold
+from .types import Finding, JudgeInfo, Preprocess, ResizeMode, Threshold
 
 if TYPE_CHECKING:
     from .judge import Judge
@@ -53,6 +53,7 @@ HeadName = Literal["temperature", "laplace", "mahalanobis", "neighbours", "densi
 HEADS: tuple[HeadName, ...] = ("temperature", "laplace", "mahalanobis", "neighbours", "density", "certified")
 NEED_OUT = ("mahalanobis", "neighbours", "density", "certified")
 BATCH = 32
+SURE = 1 - 1e-6
 MOST = 2_000  # pictures of a side that the guards on pixels are fitted on, evenly spaced
 
 
@@ -73,6 +74,8 @@ class Wrapped(nn.Module):
         self.register_buffer("mean", torch.tensor(how.mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(how.std).view(1, -1, 1, 1))
         self.checks: tuple[Check, ...] = ()
+        self.findings: tuple[Finding, ...] = ()
+        self.is_cast = False  # the net's answers are float16, float64 or whole numbers
         self.last_name: str | None = None
         self.head: nn.Module | None = None
         self.held: tuple[np.ndarray, np.ndarray] | None = None
@@ -83,9 +86,8 @@ class Wrapped(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         said: Tensor = self.body(self.inputs(x))
-        if not isinstance(said, Tensor):
-            return said  # refused by name before it is used
-        return said.float().clamp(min=1e-12).log() if self.is_probability else said.float()
+        said = said.float() if self.is_cast else said
+        return said.clamp(min=1e-12).log() if self.is_probability else said
 
     def fit(
         self, head: HeadName, data: str | os.PathLike[str], *, out: Sequence[str | os.PathLike[str]] = (), seed: int = 0
@@ -142,9 +144,29 @@ class Wrapped(nn.Module):
             )  # fmt: skip
         said = {check.name: check.said for check in self.checks if not check.ok}
         facts = {"scheme": "wrapped", "checks": said, "no_threshold": without, **self.facts}
-        info = JudgeInfo(self.labels, self.preprocess, thresholds, facts, name=Path(path).stem)
+        info = JudgeInfo(self.labels, self.preprocess, thresholds, facts, self.findings, name=Path(path).stem)
         export(_Bare(self), path, info, head=self.head)
         return open_judge(path)
+
+    def audit(self, *, rays: int = 4, seed: int = 0) -> Finding:
+        """The share of rays alpha * noise that end at confidence 1, alpha -> infinity: exact (`openset.audit.limits`).
+
+        Of the net's own answer, without a head; it goes into the judge file. Nets whose layers are not piecewise affine cannot be
+        followed: no value then, and the layer is named. Raises TrainingError for fewer than 1 ray.
+        """
+        from .audit import limits
+
+        if rays < 1:
+            raise TrainingError(f"rays={rays} cannot be: give at least 1")
+        name, side = "rays alpha * noise that end at confidence 1", self.preprocess.size
+        x = torch.rand((rays, 3, side, side), generator=torch.Generator().manual_seed(seed))
+        try:
+            share = float((limits(self, x).confidence > SURE).double().mean())
+            found = Finding(name, share, "proved", n=rays, detail="of the net alone, without a head")
+        except (AuditError, RuntimeError) as error:
+            found = Finding(name, None, "measured", n=0, detail=f"not followed: {str(error).splitlines()[0]}")
+        self.findings = (found,)
+        return found
 
     @property
     def last(self) -> tuple[str, nn.Linear] | None:
@@ -287,6 +309,8 @@ def wrap(
         raise TrainingError(f"std={list(how.std)} cannot be: it divides the pixels, so it must be above 0")
     wrapped = Wrapped(body, names, Preprocess(mode=mode, size=size), how)
     outputs, probabilities = output_check(wrapped, pixels, len(names))
+    with torch.no_grad():
+        wrapped.is_cast = wrapped(pixels[:2]).dtype != torch.float32
     wrapped.is_probability = probabilities
     checks.append(outputs)
     if not probabilities:

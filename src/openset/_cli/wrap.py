@@ -58,7 +58,8 @@ def wrap(
     prevalence: Annotated[
         list[str] | None, typer.Option(metavar="LABEL=P", help="A label's share in the field; for each label.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the split of --data.")] = 0,
+    rays: Annotated[int, typer.Option(min=0, metavar="N", help="Audit so many rays of noise; 0: none.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of the split of --data, and of the noise.")] = 0,
 ) -> None:
     """Check a trained net, fit a head, choose thresholds, and write one judge file. The net is not retrained.
 
@@ -84,8 +85,14 @@ def wrap(
     for check in wrapped.checks:
         line = f"{check.name}: {check.said}"
         say(f"  {printable(line)}") if check.ok else remark(line)
+    if rays:
+        found = wrapped.audit(rays=rays, seed=seed)
+        share = found.detail if found.value is None else f"{found.value:.0%} of {rays}, {found.kind}"
+        say(printable(f"  {found.name}: {share}"))
     if head is not Head.none and data is not None:
         wrapped.fit(cast("HeadName", head.value), data, out=out or (), seed=seed)
+        for note in cast("list[str]", wrapped.facts["notes"]):
+            remark(note)
     judge = wrapped.export(
         output, precision=precision, delta=delta, prevalence=by_label(wrapped.labels, shares(prevalence or ()))
     )
