@@ -14,7 +14,7 @@ import openset
 SOURCE = Path(openset.__file__).parent
 HEAVY = ("numpy", "scipy", "PIL", "onnxruntime", "rich", "torch", "torchvision", "timm", "onnx", "sklearn")
 ROOMS = {  # room: (its modules, the rooms it may import from)
-    "parcels": ("types errors", ""),
+    "parcels": ("types errors _words", ""),
     "images": ("images _decode _formats _pixels", "parcels"),
     "decide": ("decide bounds metrics", "parcels"),
     "file": ("judgefile onnxbytes", "parcels"),
@@ -30,7 +30,7 @@ ROOMS = {  # room: (its modules, the rooms it may import from)
         "training _loop _material _runfacts _schedule _watch loader runfile",
         "parcels images decide judge data nets attack export",
     ),
-    "wrapping": ("wrapping _wrapchecks", "parcels decide judge nets heads audit export training"),
+    "wrapping": ("wrapping _wrapchecks _wrapfit _wrapped", "parcels decide judge nets heads audit export training"),
     "calibrate": ("calibrate", "parcels images decide file judge data"),
     "report": ("report", "parcels"),
     "sheetmusic": ("sheetmusic", "parcels images decide judge data nets attack export training"),

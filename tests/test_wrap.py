@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,26 @@ def test_every_other_head_is_fitted_on_folders_and_decides_in_the_judge_file(
     with torch.no_grad():
         logits = judge.outputs(pixels.permute(2, 0, 1)[None].numpy())["logits"]
         torch.testing.assert_close(torch.from_numpy(logits), net(pixels.permute(2, 0, 1)[None]), rtol=1e-3, atol=1e-3)
+
+
+def test_what_is_lowered_for_small_folders_is_said(places: Path, tmp_path: Path, trained: nn.Sequential) -> None:
+    notes = wrapped(trained).fit("density", places / "data", out=[places / "out"]).facts["notes"]
+    (said,) = (note for note in notes if "centre" in note)
+    assert "12 centres a side where 100 are usual" in said  # 85 % of 60 out-pictures are 51, and 4 are wanted for each
+    assert "51 of none" in said
+    (tmp_path / "out").mkdir()
+    for i in range(6):
+        for label in ("data/red", "data/blue"):
+            (tmp_path / label).mkdir(parents=True, exist_ok=True)
+            shutil.copy(places / label / f"{i:02}.png", tmp_path / label)
+        pixels = np.random.default_rng(i).integers(0, 40, (SIDE, SIDE, 3), np.uint8) + np.array([0, 200, 0], np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "out" / f"{i}.png")  # green
+    mean_colour = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    few = wrapped(mean_colour, mean=None, std=None).fit("neighbours", tmp_path / "data", out=[tmp_path / "out"])
+    learnt = len(few.head.distance.bank)
+    assert learnt < 10
+    assert few.head.distance.k == learnt
+    assert any(f"neighbour {learnt} where 10 is usual" in note for note in few.facts["notes"])
 
 
 def test_without_a_head_nothing_is_accepted_until_it_is_calibrated(tmp_path: Path, trained: nn.Sequential) -> None:
