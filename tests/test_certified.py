@@ -65,6 +65,12 @@ def sure(guard: CertifiedGuard, x: Tensor) -> np.ndarray:
         return Score(guard)(x).exp().amax(1).numpy()
 
 
+def test_it_is_frozen_as_the_other_heads_are(guard: CertifiedGuard) -> None:
+    assert not guard.training
+    assert [name for name, p in guard.named_parameters() if p.requires_grad] == []
+    assert not guard({"pixels": noise(2, 0), "logits": torch.zeros(2, K)}).requires_grad
+
+
 def test_it_believes_the_net_inside_and_certifies_noise(guard: CertifiedGuard) -> None:
     assert sure(guard, blobs(200, 2)).mean() > 0.98
     certified = guard.certify(noise(100, 3), EPS, K)

@@ -167,7 +167,7 @@ def fit_certified_guard(
     with torch.no_grad():
         scores = torch.cat([guard.score(part) for part in inside.split(256)]).double()
         guard.shift.fill_(_shift_for(scores, keep))
-    return guard.eval()
+    return guard.requires_grad_(False).eval()
 
 
 def _shift_for(scores: Tensor, keep: float) -> float:
