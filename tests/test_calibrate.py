@@ -115,7 +115,7 @@ def test_output_leaves_the_judge_as_it_was(tmp_path: Path, data: Path) -> None:
 def test_too_few_pictures_change_nothing(tmp_path: Path, data: Path) -> None:
     judge = write_judge(tmp_path / "judge.onnx", old={"red": 0.5})
     before = judge.read_bytes()
-    with pytest.raises(CalibrationError, match=r"120 of the 240 .* at least 299 .*\n.*'blue'"):
+    with pytest.raises(CalibrationError, match=r"120 of 240 .* at least 299 .*\n.*'blue'"):
         calibrate(judge, data, precision=0.99, delta=0.05)
     assert judge.read_bytes() == before
 
@@ -125,7 +125,7 @@ def test_a_label_without_enough_pictures_loses_the_threshold_it_had(tmp_path: Pa
     draw(tmp_path / "data/blue", 20, (0, 120), (150, 256))
     judge = write_judge(tmp_path / "judge.onnx", old={"red": 0.1, "blue": 0.1})
     report = calibrate(judge, tmp_path / "data", precision=0.95, delta=0.05)
-    assert "20 of the 120 pictures are answered 'blue', and at least 59" in report.skipped["blue"]
+    assert "the answer 'blue' was given to 20 of 120 pictures, and at least 59" in report.skipped["blue"]
     info = read_info(judge)
     assert set(info.thresholds) == {"red"}
     assert info.facts["no_threshold"] == report.skipped

@@ -197,7 +197,7 @@ def test_many_examples_are_cut_and_still_counted(tmp_path: Path) -> None:
     finding = found(check(tmp_path), "unreadable")
     assert (finding.count, len(finding.examples)) == (9, 5)
     (row,) = render(check(tmp_path))
-    assert row[:3] == ("warning", "unreadable", "9 files cannot be read")
+    assert row[:3] == ("warning", "unreadable", "9 files that cannot be read")
     assert len(row[3].splitlines()) == 5
 
 
@@ -213,12 +213,14 @@ def test_the_fix_list_names_files_and_deletes_nothing(tmp_path: Path, monkeypatc
     before = sorted(p for p in tmp_path.rglob("*"))
     report = check("#data")
     assert report.write_fix_list("fix.txt") == 3
+    assert [r.path for r in report.by_hand] == ["#data/cat/bad\nname.png"]
+    assert [r.path for r in report.eyed] == ["#data/cat/scan.pdf"]
     assert sorted(p for p in tmp_path.rglob("*") if p.name != "fix.txt") == before
     content = Path("fix.txt").read_bytes()
     files = [line for line in content.splitlines() if not line.startswith(b"# ")]
     assert files == [b"./#data/cat/bad one.png", b"./#data/cat/bad\xff.png", b"./#data/dog/1.png"]
     assert all(os.path.isfile(f) for f in files)
-    assert b"bad\\nname.png" in content
+    assert b"# take out by hand '#data/cat/bad\\nname.png'" in content
     assert b"scan.pdf" in content
     assert report.write_fix_list("fix.txt") == 3  # its own list may be written again
     assert Path("fix.txt").read_bytes() == content

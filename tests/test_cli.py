@@ -401,9 +401,17 @@ def test_check_tells_by_its_exit_code_and_lists_what_to_take_out(run: Run, here:
     code, out, _ = run("check", "data", "--fix", "out.txt")
     assert code == 1
     assert "unreadable" in out
-    assert "1 files to take out are listed in 'out.txt'; nothing was deleted." in out
+    assert "1 file that cannot be read" in " ".join(out.split())
+    assert "1 file to take out: listed in 'out.txt'; nothing was deleted." in out
+    assert "by hand" not in out
     assert "data/dark/cut.png" in (here / "out.txt").read_text().splitlines()
     assert (here / "data" / "dark" / "cut.png").exists()
+    (here / "data" / "dark" / "cut.png").rename(here / "data" / "dark" / "cut\nhere.png")
+    code, out, _ = run("check", "data", "--fix", "out.txt")
+    assert code == 1
+    assert "0 files to take out: listed in 'out.txt'; nothing was deleted." in out
+    assert "1 file to take out by hand, for a line break in the name: see its comments." in out
+    assert r"# take out by hand 'data/dark/cut\nhere.png'" in (here / "out.txt").read_text()
     code, out, err = run("check", "nowhere")
     assert (code, out) == (2, "")
     assert err.startswith("error: there is no folder 'nowhere'")

@@ -211,7 +211,7 @@ def test_as_many_as_needed_suffice_and_one_fewer_do_not() -> None:
             assert (fitted.value, fitted.accepted, fitted.wrong, fitted.coverage) == (0.6, 59, 0, 1.0)
             assert fitted.lower_bound == pytest.approx(0.05 ** (1 / 59))
         else:
-            with pytest.raises(CalibrationError, match=r"58 of the 58 .* at least 59 ") as caught:
+            with pytest.raises(CalibrationError, match=r"58 of 58 .* at least 59 ") as caught:
                 fit_threshold(np.full(n, 0.9), every, every, label="cat", precision=0.95, delta=0.05)
             assert caught.value.needed == 59
 

@@ -222,7 +222,7 @@ def test_failures_are_counted_and_named(tmp_path: Path) -> None:
     report = scores.check(scores.find_scores(root=tmp_path), engrave.load)
     assert report.loaded == 3
     assert [score.path.name for score, _ in report.failed] == ["broken.mxl", "empty.mxl"]
-    assert str(report).startswith("3 scores loaded, 2 failed")
+    assert str(report).startswith("scores: 3 loaded, 2 failed")
     with pytest.raises(DataError, match="no score found"):
         scores.find_scores(root=tmp_path / "nowhere")
     with pytest.raises(DataError, match="no scores to engrave"):

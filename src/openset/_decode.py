@@ -26,6 +26,7 @@ from . import _formats
 from . import _pixels as pixels
 from ._formats import CONVERT, CUT_SHORT, DAMAGED, UnreadableError
 from ._pixels import Pixels
+from ._words import counted
 
 PDF_LONG_SIDE = 2000  # pixels of a page's longer side: 171 dpi for A4
 _SLOW = "Leave it out, or raise Limits.max_seconds if you trust it"
@@ -151,7 +152,9 @@ def _jpeg(data: bytes, size_hint: int | None, budget: Budget) -> Opened:
         raise UnreadableError("the JPEG is cut short (no end marker)", CUT_SHORT)
     width, height = facts.width, facts.height
     if not facts.arithmetic and width * height > 512 * len(data):  # a block of 64 pixels takes a bit at the least
-        raise UnreadableError(f"the JPEG is cut short ({len(data)} bytes for {width} x {height} pixels)", CUT_SHORT)
+        raise UnreadableError(
+            f"the JPEG is cut short ({counted(len(data), 'byte')} for {width} x {height} pixels)", CUT_SHORT
+        )
     scale = 1
     if size_hint is not None:
         short, long = sorted((width, height))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import images
+from ._words import counted
 from .data.folders import keep_documents, read_folder
 from .data.layout import survey
 from .data.near import clusters
@@ -130,7 +131,7 @@ def _as_other(outside: list[Entry], scheme: str, seed: int) -> list[Entry]:
     made = [e if stays_out(e) else Entry(e.path, e.key, e.side, 1) for e in outside]
     if scheme == "oe" and not any(e.label == OUT for e in made):
         raise TrainingError(
-            f"{len(outside)} out-pictures are too few for both the class 'other' and outlier exposure: "
+            f"{counted(len(outside), 'out-picture')}: too few for both the class 'other' and outlier exposure: "
             'add more, or use scheme "ceda" or "acet"'
         )
     return made
@@ -187,8 +188,8 @@ def decode(listing: Listing, pre: Preprocess, *, memory: int, workers: int, tell
         )
     if budget.refused:
         notes.append(
-            f"{budget.refused} of {total} pictures found no room in the {memory / 1e6:.0f} MB given for decoded "
-            "pictures and are read again in every epoch: a larger memory is faster"
+            f"{budget.refused:,} of {counted(total, 'picture')} found no room in the {memory / 1e6:.0f} MB given for decoded "
+            "pictures; they are read again in every epoch, and a larger memory is faster"
         )
     return Material(listing.labels, pre, train, val, test, out, out_val, out_test), notes
 

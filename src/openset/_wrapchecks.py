@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ._words import counted
 from .errors import TrainingError
 
 
@@ -54,7 +55,7 @@ def mode_check(body: nn.Module) -> Check:
     return Check(
         "eval mode",
         False,
-        f"{len(on)} layers were left in training mode ({', '.join(on[:3])}): the copy is in eval mode",
+        f"{counted(len(on), 'layer')} left in training mode ({', '.join(on[:3])}): the copy is in eval mode",
     )
 
 
@@ -83,7 +84,7 @@ def numbers(name: str, given: Sequence[float] | float | None, channels: int, def
     values = (float(single),) if isinstance(single, int | float) else tuple(float(v) for v in single)
     if len(values) not in (1, channels):
         wanted = f"give 1 or {channels}, one a channel" if channels > 1 else "the net is gray: give 1"
-        raise TrainingError(f"{name}={list(values)} has {len(values)} numbers: {wanted}")
+        raise TrainingError(f"{name}={list(values)} has {counted(len(values), 'number')}: {wanted}")
     return values * channels if len(values) == 1 else values
 
 

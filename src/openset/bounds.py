@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._words import counted
 from .errors import CalibrationError
 
 RATE_RANKS = 20  # ranks at which the share of the class accepted is bounded below, all at once (prevalence)
@@ -81,7 +82,7 @@ def fit_plain(
     m, least = int(answered.sum()), needed(precision, delta)
     if m < least:
         raise CalibrationError(
-            f"Too few pictures to calibrate {label!r}: {m} of the {len(c)} pictures are answered {label!r}, and at "
+            f"Too few pictures to calibrate {label!r}: the answer {label!r} was given to {m} of {counted(len(c), 'picture')}, and at "
             f"least {least} such answers, all right, are needed for precision {precision} with delta {delta}. "
             "Give more pictures, or ask for a lower precision or a larger delta.",
             needed=least,
@@ -169,7 +170,7 @@ def fit_prevalence(
     least = math.ceil(math.log(delta / 2) / math.log1p(-best_limit)) if best_limit < 1 else 1
     if not n_in or n_out < least or not len(cuts):
         raise CalibrationError(
-            f"Too few pictures to calibrate {label!r} for prevalence {prevalence}: {n_in} pictures of {label!r} "
+            f"Too few pictures to calibrate {label!r} for prevalence {prevalence}: {counted(n_in, 'picture')} of {label!r} "
             f"({int((right & answered).sum())} of them answered so) and {n_out} of others were given. For precision "
             f"{precision} with delta {delta} at least {least} others are needed, none of them accepted, beside "
             f"{max(n_in, 1)} of {label!r}, all accepted. Give more pictures, or ask for a lower precision.",
@@ -183,7 +184,7 @@ def fit_prevalence(
         best = int(p.argmin())
         raise CalibrationError(
             f"No threshold for {label!r} could be shown to have precision {precision} with delta {delta} at prevalence "
-            f"{prevalence}: at the best cut {int(seen[best])} of {n_in} pictures of {label!r} and {int(others[best])} "
+            f"{prevalence}: at the best cut {int(seen[best])} of {counted(n_in, 'picture')} of {label!r} and {int(others[best])} "
             f"of {n_out} others are accepted, and the others' rate must be shown to be at most {limit[best]:.2g}. "
             "Give more pictures, train a better judge, or ask for less.",
         )

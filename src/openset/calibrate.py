@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ._words import counted
 from .bounds import check_rates
 from .data.layout import SIDES, remarks, survey
 from .data.walk import Found, told, walk
@@ -53,7 +54,7 @@ class CalibrationReport:
             field = "" if t.prevalence is None else f" where it makes up {t.prevalence:.4g} of the pictures"
             yield (
                 f"{label}: threshold {t.value:.6g} keeps a precision of at least {t.precision:.4g}{field}, with "
-                f"probability {1 - t.delta:.4g}. Here it accepts {t.accepted} pictures, {t.wrong} of them wrongly, and "
+                f"probability {1 - t.delta:.4g}. Here it accepts {counted(t.accepted, 'picture')}, {t.wrong} of them wrongly, and "
                 f"{t.coverage:.1%} of its own class."
             )
         for label, why in self.skipped.items():
@@ -63,7 +64,7 @@ class CalibrationReport:
         for path, why in self.unreadable:
             yield f"unreadable, not counted: {path!r}: {why}"
         yield from self.notes
-        yield f"{self.n} pictures judged, {len(self.unreadable)} unreadable; thresholds written to {self.output!r}."
+        yield f"{counted(self.n, 'picture')} judged, {len(self.unreadable)} unreadable; thresholds written to {self.output!r}."
 
 
 def calibrate(
@@ -113,7 +114,7 @@ def calibrate(
     )
     unreadable = tuple((d.path, d.error or d.why) for d in decisions if d.outcome == "error")
     if not thresholds:
-        lost = f" {len(unreadable)} of the {len(paths)} pictures could not be read." if unreadable else ""
+        lost = f" Of {counted(len(paths), 'picture')}, {len(unreadable):,} could not be read." if unreadable else ""
         raise CalibrationError("\n".join(skipped.values()) + lost + f" {name!r} is left as it was.")
     target = os.fspath(output) if output is not None else name
     facts = {**judge.info.facts, "no_threshold": skipped}

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from . import _decode
 from ._formats import UnreadableError
+from ._words import counted
 from .errors import ImageError
 from .types import Preprocess
 
@@ -66,7 +67,7 @@ def load(
     plain BMP and TIFF have no checksum, and no reader can tell their damaged pixels from sound ones.
     """
     if isinstance(source, bytes):
-        name, path = f"<{len(source)} bytes>", None
+        name, path = f"<{counted(len(source), 'byte')}>", None
     else:
         name = os.fsdecode(source)
         path, page = _split_page(name, page)

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from ._intervals import auroc_interval, clopper_pearson, mean_interval, median_interval
 from ._scores import area, array, below, bools, confidences, number, pair
+from ._words import counted
 
 __all__ = [
     "Convention",
@@ -74,7 +75,7 @@ def selective_accuracy(confidence: ArrayLike, correct: ArrayLike, threshold: flo
     """The share of right answers among those with confidence >= threshold. ValueError where none is."""
     c, right = confidences(confidence), bools(correct)
     if c.shape != right.shape:
-        raise ValueError(f"confidence has {len(c)} numbers and correct {len(right)}; give as many of both.")
+        raise ValueError(f"confidence has {counted(len(c), 'number')} and correct {len(right)}; give as many of both.")
     accepted = c >= number(threshold, "threshold")
     if not accepted.any():
         raise ValueError(f"no confidence reaches the threshold {threshold} (the largest is {c.max()}): no accuracy.")

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, NoReturn
 
+from ._words import counted
 from .errors import JudgeFileError
 
 MAX_BYTES = 2**31 - 1  # protobuf's own limit for one message
@@ -172,7 +173,7 @@ def _metadata(model: bytes, name: str) -> list[tuple[bytes, bytes, _Field]]:
                 found.append((parts.get(1, b""), parts.get(2, b""), field))
         for number, what in ((_IR_VERSION, "format version"), (_GRAPH, "graph")):
             if seen[number] != 1:
-                raise MalformedError(f"it has {seen[number]} fields for the {what} where one belongs")
+                raise MalformedError(f"it has {counted(seen[number], 'field')} for the {what} where one belongs")
     except MalformedError as error:
         hint = "the file is empty" if not model else str(error)
         if model[:4] == b"PK\x03\x04" or model[:1] == b"\x80":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .._words import counted
 from .guard import USAGE, complain, console, guarded, on_terminal, printable, say
 
 if TYPE_CHECKING:
@@ -42,9 +43,15 @@ def check(
     _print(report)
     if fix is not None:
         listed = report.write_fix_list(fix)
-        say(f"{listed} files to take out are listed in {fix!r}; nothing was deleted.")
+        say(f"{counted(listed, 'file')} to take out: listed in {fix!r}; nothing was deleted.")
+        if report.by_hand:
+            say(
+                f"{counted(len(report.by_hand), 'file')} to take out by hand, for a line break in the name: see its comments."
+            )
+        if report.eyed:
+            say(f"{counted(len(report.eyed), 'picture')} to look at: see its comments.")
     elif report.take_out:
-        say(f"With --fix FILE, the {len(report.take_out)} files to take out are listed in a file.")
+        say(f"{counted(len(report.take_out), 'file')} to take out: --fix FILE lists them.")
     return report.exit_code
 
 

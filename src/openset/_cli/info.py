@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .._words import counted
 from .guard import guarded, say
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def lines(known: JudgeInfo) -> Iterator[str]:
         yield f"  {label}: accepted from a confidence of {t.value:.6g} on"
         yield (
             f"    {t.kind}: precision at least {t.precision:.4g}{field}, with probability {1 - t.delta:.4g}; "
-            f"on {t.n} pictures: {t.accepted} accepted, {t.wrong} of them wrongly, {t.coverage:.1%} of its own class"
+            f"on {counted(t.n, 'picture')}: {t.accepted} accepted, {t.wrong} of them wrongly, {t.coverage:.1%} of its own class"
         )
         yield f"    if {t.assumption}"
     if known.audit:

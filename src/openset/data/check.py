@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from .._words import counted
 from ..errors import DataError
 from . import layout as lay
 from .copies import OUT, Copies, Place, Remark, sort_copies
@@ -47,7 +48,7 @@ class CheckFinding:
 class CheckReport:
     """counts: side ("" if no split is given, "out") -> class ("" in out) -> pictures. findings: the worst first.
 
-    take_out: what a fix list names, with reasons. look_at: what only a person can decide.
+    take_out: what to take out, with reasons; of these `listed` is what a fix list names. look_at: what only a person can decide.
     """
 
     root: str
@@ -61,11 +62,26 @@ class CheckReport:
         """0: nothing that harms; 1: warnings; 2: cannot be used as it stands."""
         return max((_EXIT[f.severity] for f in self.findings), default=0)
 
+    @property
+    def listed(self) -> tuple[Remark, ...]:
+        """Of `take_out`, the files that a fix list names, one a line."""
+        return tuple(r for r in self.take_out if not _is_document(r) and not _has_break(r))
+
+    @property
+    def by_hand(self) -> tuple[Remark, ...]:
+        """Of `take_out`, the files with a line break in their names: no list of one path a line can name them."""
+        return tuple(r for r in self.take_out if not _is_document(r) and _has_break(r))
+
+    @property
+    def eyed(self) -> tuple[Remark, ...]:
+        """What only a person can decide: PDFs of `take_out`, then `look_at`."""
+        return (*(r for r in self.take_out if _is_document(r)), *self.look_at)
+
     def write_fix_list(self, path: str | os.PathLike[str]) -> int:
         """Write the files to take out, one path a line under a "# reason"; returns how many. Deletes nothing.
 
-        Paths are as `root` was given, in the file system's encoding. What needs a person's eye, PDFs and names with
-        line breaks are comments. Raises DataError rather than overwrite a file that is not such a list.
+        Paths are as `root` was given, in the file system's encoding. What a list cannot name (`by_hand`) and what needs a
+        person's eye (`eyed`) are comments. Raises DataError rather than overwrite a file that is not such a list.
         """
         target = os.fspath(path)
         if os.path.lexists(target):
@@ -76,24 +92,19 @@ class CheckReport:
                 ours = False
             if not ours:
                 raise DataError(f"{target!r} exists and is not a list written by `openset check`. Give another name.")
-        listed: list[Remark] = []
-        shown: list[Remark] = []
-        for remark in self.take_out:
-            # a PDF may be unreadable only because a package is missing, and a page is no file
-            single = ".pdf" not in remark.path.lower()[-20:] and not set("\r\n") & set(remark.path)
-            (listed if single else shown).append(remark)
         lines = [HEAD, *_RULES]
-        for remark in listed:
+        for remark in self.listed:
             name = f"./{remark.path}" if remark.path.startswith("#") else remark.path
             lines += [_comment(remark.reason), name]
-        for remark in (*shown, *self.look_at):
+        lines += [_comment(f"take out by hand {r.path!r}: {r.reason}") for r in self.by_hand]
+        for remark in self.eyed:
             lines.append(_comment(f"look at {remark.path!r}: {remark.reason}"))
         try:
             with open(target, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as new:
                 new.write("\n".join(lines) + "\n")
         except OSError as e:
             raise DataError(f"the list {target!r} cannot be written ({e.strerror}). Give another place.") from e
-        return len(listed)
+        return len(self.listed)
 
 
 _EXIT: dict[Severity, int] = {"info": 0, "warning": 1, "error": 2}
@@ -104,6 +115,15 @@ _RULES = (
     "# goes. Equal pictures in two classes all go (only you know the label). Of copies in two parts of a split, test",
     "# stays before val before train. Of equal pictures, the largest file stays, then the first by name.",
 )
+
+
+def _is_document(remark: Remark) -> bool:
+    """Is it a PDF, which may be unreadable only because a package is missing, or a page, which is no file?"""
+    return ".pdf" in remark.path.lower()[-20:]
+
+
+def _has_break(remark: Remark) -> bool:
+    return bool(set("\r\n") & set(remark.path))
 
 
 def _comment(text: str) -> str:
@@ -146,9 +166,7 @@ def check(
         *_classes(found, places, good, near),
         *_pictures(places, prints, small),
         *_copies(copies, given="" not in found.sides),
-        *_say(
-            "links", "info", leaving, "links lead out of the folder", "Copy the files in before you move the folder."
-        ),
+        *_say("links", "info", leaving, "link", "out of the folder", "Copy the files in before you move the folder."),
     ]
     take = {r.path: r for r in copies.take_out}
     take |= {p.path: Remark(p.path, e) for p, e in zip(places, prints.error, strict=True) if e is not None}
@@ -179,11 +197,13 @@ def _counts(places: Iterable[Place]) -> dict[str, dict[str, int]]:
     return counts
 
 
-def _say(name: str, severity: Severity, paths: Sequence[str], what: str, remedy: str) -> list[CheckFinding]:
-    """A finding about files, or nothing when there are none."""
+def _say(name: str, severity: Severity, paths: Sequence[str], one: str, what: str, remedy: str) -> list[CheckFinding]:
+    """A finding about files, each of them `one` (file, picture, link) of which `what` is said; nothing when there are none."""
     if not paths:
         return []
-    return [CheckFinding(name, severity, len(paths), f"{len(paths)} {what}", tuple(paths[:EXAMPLES]), remedy)]
+    return [
+        CheckFinding(name, severity, len(paths), f"{counted(len(paths), one)} {what}", tuple(paths[:EXAMPLES]), remedy)
+    ]
 
 
 def _layout(found: lay.Survey, out: Sequence[object], outside: Sequence[Found]) -> list[CheckFinding]:
@@ -229,13 +249,13 @@ def _classes(
     tiny = [n for n in found.labels if 0 < len(different[n]) < TINY_CLASS]
     if tiny:
         listed = ", ".join(f"{n!r} {len(different[n])}" for n in tiny[:EXAMPLES]) + ", ..." * (len(tiny) > EXAMPLES)
-        what = f"{len(tiny)} classes with fewer than {TINY_CLASS} different pictures: {listed}"
+        what = f"{counted(len(tiny), 'class', 'classes')} with fewer than {TINY_CLASS} different pictures: {listed}"
         findings.append(CheckFinding("tiny class", "warning", len(tiny), what, (), "Add pictures, or merge classes."))
     alive = [n for n in found.labels if readable[n]]
     if len(alive) > 1:
         most, least = max(alive, key=lambda n: readable[n]), min(alive, key=lambda n: readable[n])
         if readable[most] >= IMBALANCE * readable[least]:
-            what = f"{most!r} has {readable[most]} pictures, {least!r} {readable[least]}"
+            what = f"{most!r} has {counted(readable[most], 'picture')}, {least!r} {readable[least]:,}"
             findings.append(
                 CheckFinding(
                     "imbalance", "warning", 1, what, (), "Add pictures of the rare class, or drop some of the other."
@@ -254,9 +274,9 @@ def _pictures(places: Sequence[Place], prints: Prints, small: Sequence[bool]) ->
         if c and e is None and ours and not s
     ]
     return [
-        *_say("unreadable", "warning", unreadable, "files cannot be read", "Repair, replace or remove them."),
-        *_say("too small", "warning", tiny, f"pictures of less than {MIN_SIDE} pixels", "Remove them."),
-        *_say("constant", "warning", flat, "pictures in classes show one colour only",
+        *_say("unreadable", "warning", unreadable, "file", "that cannot be read", "Repair, replace or remove them."),
+        *_say("too small", "warning", tiny, "picture", f"of less than {MIN_SIDE} pixels", "Remove them."),
+        *_say("constant", "warning", flat, "picture", "of one colour only in the classes",
               "Look at them. Blank pictures teach a judge to be sure of nothing: move them to an out folder."),
     ]  # fmt: skip
 
@@ -270,16 +290,23 @@ def _copies(copies: Copies, *, given: bool) -> list[CheckFinding]:
         files = sum(map(len, found))
         lines = tuple(" = ".join(p.path for p in g[:3]) + " = ..." * (len(g) > 3) for g in found[:EXAMPLES])
         return [
-            CheckFinding(name, severity, len(found), f"{len(found)} groups ({files} files) of {what}", lines, remedy)
+            CheckFinding(
+                name,
+                severity,
+                len(found),
+                f"{counted(len(found), 'group')} ({counted(files, 'file')}) of {what}",
+                lines,
+                remedy,
+            )
         ]
 
     kept = "Harmless: weighs the picture double." if given else "Harmless: a split keeps them together."
     return [
-        *groups("across classes", "warning", copies.across_classes, "copies lie in more than one class",
+        *groups("across classes", "warning", copies.across_classes, "copies in more than one class",
                 "One picture cannot be two classes: keep it in the right one."),
-        *groups("across splits", "warning", copies.across_sides, "copies lie in more than one of train, val and test",
+        *groups("across splits", "warning", copies.across_sides, "copies in more than one of train, val and test",
                 "Results look better than they are: take out the copies in train (--fix lists them)."),
-        *groups("copies in out", "warning", copies.with_out, "copies lie in a class and in an out folder",
+        *groups("copies in out", "warning", copies.with_out, "copies in a class and in an out folder",
                 "One picture cannot be a class and no class: take it out of the out folder."),
         *groups("exact duplicates", "info", copies.exact, "equal pictures", kept),
         *groups("near duplicates", "info", copies.near, "nearly equal pictures", kept),

@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 
+from .._words import counted
 from ..errors import DataError
 from . import layout as lay
 from .near import Indices, clusters, join
@@ -178,7 +179,7 @@ def _family_notes(kept: list[_Entry], group: list[int], labels: tuple[str, ...])
         return []
     families = sum(n > 1 for n in size.values())
     notes = [
-        f"{copies} pictures are copies or near-copies of one another ({families} groups): each group is kept together."
+        f"{counted(copies, 'picture')} are copies or near-copies of one another ({counted(families, 'group')}): each group is kept together."
     ]
     classes: dict[int, set[int]] = defaultdict(set)
     for entry, g in zip(kept, group, strict=True):
@@ -186,7 +187,7 @@ def _family_notes(kept: list[_Entry], group: list[int], labels: tuple[str, ...])
     mixed = [sorted(labels[k] for k in c) for c in classes.values() if len(c) > 1]
     if mixed:
         notes.append(
-            f"{len(mixed)} of these groups lie in more than one class (for example {' and '.join(mixed[0])}): "
+            f"{counted(len(mixed), 'group')} of these in more than one class (for example {' and '.join(mixed[0])}): "
             "the same picture has two labels. `openset check` lists them."
         )
     return notes
@@ -205,7 +206,7 @@ def _tiny_notes(
     for k in sorted(groups):
         missing = [side for side in sides if side not in reached[k]]
         if missing:
-            what = f"{pictures[k]} picture{'s' * (pictures[k] != 1)}"
+            what = counted(pictures[k], "picture")
             what += f" ({len(groups[k])} once copies are counted as one)" if len(groups[k]) != pictures[k] else ""
             notes.append(
                 f"class {labels[k]!r} has {what}, too few for every part: none of it is in {' or '.join(missing)}, "

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from .._words import counted
 from ..errors import DataError
 from .walk import Found, entries, links_out, sort_entries, together, told, walk
 
@@ -136,8 +137,8 @@ def remarks(found: Survey) -> list[str]:
     if found.beside.pictures:
         n = len(found.beside.pictures)
         notes.append(
-            f"{n} picture{'s' * (n != 1)} beside the class folders (for example {found.beside.pictures[0]!r}) "
-            "belong to no class and are not used. Move each into its class folder."
+            f"{counted(n, 'picture')} beside the class folders (for example {found.beside.pictures[0]!r}), of no class "
+            "and not used. Move each into its class folder."
         )
     notes += [
         f"the classes {' and '.join(map(repr, names))} differ in upper and lower case only. If they are one class, "
@@ -169,7 +170,7 @@ def _nothing(root: str, beside: Found, found: Mapping[str, Found]) -> str:
     if beside.pictures:
         n = len(beside.pictures)
         return (
-            f"{root!r} holds {n} picture{'s' * (n != 1)} but no class folders, so nothing says which picture is what. "
+            f"{root!r} holds {counted(n, 'picture')} but no class folders, so nothing says which picture is what. "
             f"Make a folder for each class and move the pictures into it.{_expected(root)}"
         )
     everything = together([beside, *found.values()])

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .._words import counted
 from ..errors import TrainingError
 
 Floats = NDArray[np.float64]
@@ -164,7 +165,7 @@ def fit_density_guard(
         raise ValueError(f"weight {weight}, side {side} and centres {centres} must be above 0")
     if min(len(inside), len(outside)) < 2 * centres:
         raise TrainingError(
-            f"{centres} centres need at least {2 * centres} pictures on both sides, got {len(inside)} and {len(outside)}: "
+            f"{counted(centres, 'centre')} on each side: at least {2 * centres} pictures are needed there, got {len(inside)} and {len(outside)}: "
             "give more, or ask for fewer centres"
         )
     points = [F.adaptive_avg_pool2d(x.double(), side).flatten(1).numpy() for x in (inside, outside)]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .._words import counted
 from .markup import Markup, escaped, joined
 
 WIDTH, PANEL, LEFT, RIGHT, TOP, BOTTOM = 420, 128, 44, 10, 32, 40
@@ -112,7 +113,7 @@ def _axis(height: float) -> Markup:
 
 def _said(series: Series) -> str:
     values = series.confidences
-    text = f"{series.name}: {len(values)} pictures, mean confidence {sum(values) / len(values):.3f}"
+    text = f"{series.name}: {counted(len(values), 'picture')}, mean confidence {sum(values) / len(values):.3f}"
     if series.threshold is None:
         return text + "."
     below = sum(c < series.threshold for c in values)

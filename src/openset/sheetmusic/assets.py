@@ -158,7 +158,7 @@ def fetch(cache: Path, progress: Say = print, chosen: Mapping[str, str] = PACKAG
     for n, (package, kind) in enumerate(wanted.items(), 1):
         home, where = assets / kind / package, f"[{n}/{len(wanted)}] {package}"
         if home.is_dir():
-            progress(f"{where}: already there, {sum(1 for _ in home.iterdir())} files")
+            progress(f"{where}: already there, files: {sum(1 for _ in home.iterdir())}")
             continue
         if time.monotonic() - begun > SECONDS:
             progress(f"{where}: left out, {SECONDS / 60:.0f} minutes are over; run again to go on")
@@ -176,7 +176,7 @@ def fetch(cache: Path, progress: Say = print, chosen: Mapping[str, str] = PACKAG
             kept, left = _sort_out(files, root, kind, part)
             size = sum(f.stat().st_size for f in part.iterdir()) / 1e6
             part.rename(home)
-        progress(f"{where}: {kept} {kind} files, {size:.0f} MB; {left} left out as perhaps musical")
+        progress(f"{where}: {kind}, files: {kept}, {size:.0f} MB; {left} left out as perhaps musical")
     return assets
 
 

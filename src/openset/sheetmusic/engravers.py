@@ -266,7 +266,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
     held = write(given.out, given.count, given.seed, lambda line: print(line, flush=True))
-    print(f"{held} pages in {given.out}")
+    print(f"pages in {given.out}: {held}")
     return 0 if held else 1
 
 

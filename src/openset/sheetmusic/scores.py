@@ -46,7 +46,7 @@ class LoadReport:
     failed: tuple[tuple[ScoreFile, str], ...]
 
     def __str__(self) -> str:
-        lines = [f"{self.loaded} scores loaded, {len(self.failed)} failed"]
+        lines = [f"scores: {self.loaded} loaded, {len(self.failed)} failed"]
         lines += [f"  {score.path.name} tune {score.tune}: {reason}" for score, reason in self.failed]
         return "\n".join(lines)
 
@@ -152,7 +152,7 @@ def _unzip(raw: bytes) -> bytes:
                 return archive.read(found[1])
         inside = [name for name in names if name.endswith((".xml", ".musicxml")) and "META-INF" not in name]
         if not inside:
-            raise ValueError(f"no MusicXML among the archive's {len(names)} files")
+            raise ValueError(f"no MusicXML in the archive (files: {len(names)})")
         return archive.read(inside[0])
 
 
