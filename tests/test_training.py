@@ -223,6 +223,12 @@ def test_errors_a_newcomer_makes_say_what_to_do(places: Path, tmp_path: Path) ->
         (TrainingError, "device='cuda:99' cannot be", {"data": two, "device": "cuda:99"}),
         (TrainingError, "size=64 cannot be for 'lenet'", {"data": two, "net": "lenet", "size": 64}),
         (TrainingError, "no net called 'docent'", {"data": two, "net": "docent"}),
+        (
+            TrainingError,
+            "no net called 'docent'",
+            {"data": tmp_path / "missing", "net": "docent"},
+        ),  # before any reading
+        (TrainingError, "no pretrained weights", {"data": tmp_path / "missing", "pretrained": True}),
         (DataError, "empty", {"data": tmp_path / "empty"}),
         (DataError, "missing", {"data": tmp_path / "missing"}),
         (DataError, "is not there", {"data": two, "out": tmp_path / "missing"}),

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ._words import counted
 from .errors import TrainingError
 from .nets import OWN, Net
 from .types import Preprocess
@@ -38,7 +39,8 @@ class TimmNet(Net):
         return self.body.get_classifier()(features)
 
 
-def _create(name: str, classes: int, pretrained: bool) -> Any:
+def check_timm(name: str) -> None:
+    """Raises TrainingError for a name that timm does not know, with those near it."""
     import timm
 
     if not timm.is_model(name):
@@ -47,6 +49,12 @@ def _create(name: str, classes: int, pretrained: bool) -> Any:
         raise TrainingError(
             f"there is no net called {name!r}: use {', '.join(OWN)}, or a name of timm.list_models(){hint}"
         )
+
+
+def _create(name: str, classes: int, pretrained: bool) -> Any:
+    import timm
+
+    check_timm(name)
     try:
         return timm.create_model(name, pretrained=pretrained, num_classes=classes)
     except Exception as error:
@@ -74,7 +82,7 @@ def load_weights(net: Net, path: str) -> None:
     bad = [k for k in wrong if k not in heads]
     if bad or missing or extra:
         raise TrainingError(
-            f"the weights in {path!r} are not those of {net.name!r}: {len(missing)} tensors missing {missing[:3]}, "
+            f"the weights in {path!r} are not those of {net.name!r}: {counted(len(missing), 'tensor')} missing {missing[:3]}, "
             f"{len(extra)} unknown {extra[:3]}, {len(bad)} of another shape {bad[:3]}. Name the net they were "
             "saved from"
         )
@@ -95,7 +103,7 @@ def load_state(net: nn.Module, path: str, name: str) -> None:
     wrong = sorted(k for k in own if k in state and own[k].shape != state[k].shape)
     if missing or extra or wrong:
         raise TrainingError(
-            f"the weights in {path!r} are not those of {name}: {len(missing)} tensors missing {missing[:3]}, "
+            f"the weights in {path!r} are not those of {name}: {counted(len(missing), 'tensor')} missing {missing[:3]}, "
             f"{len(extra)} unknown {extra[:3]}, {len(wrong)} of another shape {wrong[:3]}"
         )
     net.load_state_dict(state, strict=False)

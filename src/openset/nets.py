@@ -8,6 +8,7 @@ pages of any shape; white padding at the right and bottom does not change its an
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -17,7 +18,6 @@ from torch import Tensor, nn
 from .errors import TrainingError
 from .types import Preprocess
 
-OWN = ("docnet", "lenet", "resnet-small")
 GRAY = (0.299, 0.587, 0.114)
 
 
@@ -184,6 +184,21 @@ def page_mask(ink: Tensor) -> Tensor:
     return (down <= height).to(ink.dtype) * (along <= width).to(ink.dtype)
 
 
+OWN: dict[str, Callable[[int], Net]] = {"docnet": DocNet, "lenet": LeNet, "resnet-small": ResNetSmall}
+
+
+def check_name(name: str, *, pretrained: bool = False) -> None:
+    """Raises TrainingError for a name that `build` does not know, or pretrained weights of a net that has none; builds nothing."""
+    if name not in OWN:
+        from ._weights import check_timm  # timm takes seconds to import: only where it is used
+
+        check_timm(name.removeprefix("timm:"))
+    elif pretrained:
+        raise TrainingError(
+            f"there are no pretrained weights for {name!r}: leave pretrained out, give weights=FILE, or name a timm net"
+        )
+
+
 def build(name: str, classes: int, *, pretrained: bool = False, weights: str | None = None) -> Net:
     """The net called `name` ("docnet", "lenet", "resnet-small", "timm:<name>" or a bare timm name), `classes` logits.
 
@@ -195,14 +210,9 @@ def build(name: str, classes: int, *, pretrained: bool = False, weights: str | N
         raise TrainingError(f"a net needs at least 2 classes, got {classes}: add a class folder or --out folders")
     from ._weights import TimmNet, load_weights  # timm takes seconds to import: only where it is used
 
-    own = {"docnet": DocNet, "lenet": LeNet, "resnet-small": ResNetSmall}
-    if name in own:
-        if pretrained:
-            raise TrainingError(
-                f"there are no pretrained weights for {name!r}: leave pretrained out, give weights=FILE, "
-                "or name a timm net"
-            )
-        net: Net = own[name](classes)
+    check_name(name, pretrained=pretrained)
+    if name in OWN:
+        net: Net = OWN[name](classes)
     else:
         net = TimmNet(name.removeprefix("timm:"), classes, pretrained)
     if weights is not None:

@@ -26,7 +26,7 @@ from ._watch import Watch
 from .decide import fit_thresholds
 from .errors import TrainingError
 from .loader import Augment
-from .nets import Net, build
+from .nets import Net, build, check_name
 from .runfile import BEST, STATE, load_net, read_run, read_tensors, seed_of, write_run, write_tensors
 from .types import JudgeInfo, Preprocess
 
@@ -201,6 +201,7 @@ def train(
     if before is not None and before["finished"]:
         return Run.load(place)
     threads = before["threads"] if before else threads or torch.get_num_threads()
+    check_name(net, pretrained=pretrained)  # a slip in the command is told before a long reading
     with Watch(place, progress) as watch, reproducible(where, threads):
         listing = _material.list_pictures(
             root, [os.fspath(f) for f in folders], scheme=scheme, seed=seed, tell=watch.tell
