@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from openset import attack, open_judge
 from openset.audit import limits
 from openset.export import TOLERANCE, export
 from openset.heads import CertifiedGuard, fit_certified_guard
+from openset.heads._mixed import mixed
 from openset.nets import build
 from openset.types import JudgeInfo
 from test_export import real_difference
@@ -58,6 +61,38 @@ class Believed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         score = self.guard.score(x).reshape(-1, 1)
         return torch.cat([score, 0 * score], 1)
+
+
+class Published(Believed):
+    """The same without the box term."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = x
+        for layer in self.guard.layers:
+            h = torch.relu(layer(h))
+        left = self.guard.bias + self.guard.shift - nn.functional.linear(h.flatten(1), self.guard.weight.exp()[None])
+        return torch.cat([left, 0 * left], 1)
+
+
+def tiny(layer: nn.Conv2d, bias: float = 0.0, shift: float = 0.0) -> CertifiedGuard:
+    """A guard of one layer on pictures of 2 x 2, its last weights all 1."""
+    guard = CertifiedGuard(nn.ModuleList([layer]), 4 * layer.out_channels).requires_grad_(False)
+    guard.weight.zero_()
+    guard.bias.fill_(bias)
+    guard.shift.fill_(shift)
+    return guard
+
+
+def exactly(guard: CertifiedGuard, pixels: Tensor) -> Fraction:
+    """The score of one picture inside the box, in rational arithmetic; the layer is 1 x 1, and exp(0) = 1."""
+    (layer,) = guard.layers
+    weights, offsets = layer.weight[:, :, 0, 0].tolist(), layer.bias.tolist()
+    score = Fraction(float(guard.bias)) + Fraction(float(guard.shift))
+    for place in pixels[0].flatten(1).T.tolist():
+        for row, offset in zip(weights, offsets, strict=True):
+            made = sum((Fraction(w) * Fraction(x) for w, x in zip(row, place, strict=True)), Fraction(offset))
+            score -= max(made, Fraction(0))
+    return score
 
 
 def sure(guard: CertifiedGuard, x: Tensor) -> np.ndarray:
@@ -121,10 +156,94 @@ def test_the_published_guard_without_the_box_term_believes_some_rays_for_ever() 
     with torch.no_grad():
         guard.bias.fill_(5.0)
     x = torch.full((1, 3, 2, 2), 0.5)
+    end = limits(Published(guard), x)
+    assert end.classes.tolist() == [0]  # believed
+    assert float(end.confidence) == pytest.approx(1 / (1 + np.exp(-5)))  # s = .993, whatever alpha
+    assert limits(Believed(guard), x).classes.tolist() == [1]
+    assert float(limits(Believed(guard), x).confidence) == 1  # with the term: not believed in the end
     with torch.no_grad():
-        assert float(torch.relu(conv(1e6 * x)).max()) == 0  # published: g = b - 0, s = .993, for every alpha
+        assert float(torch.relu(conv(1e6 * x)).max()) == 0
         assert float(torch.sigmoid(guard.score(1e3 * x))) < 1e-9
         assert float(guard.score(x)) == 5  # inside the box nothing changed
+
+
+def test_a_certificate_is_sound_where_rounding_is_far_larger_than_the_score() -> None:
+    """Terms of 1e12 that cancel to 1e-2: float64 is off by 1e-4 there, and exact fractions are not."""
+    off = []
+    for seed in range(40):
+        layer = nn.Conv2d(3, 2, 1).requires_grad_(False)
+        layer.weight.copy_(1e12 * torch.randn(layer.weight.shape, generator=source(seed)))
+        x = torch.rand((1, 3, 2, 2), generator=source(100 + seed))
+        bias = float(torch.tensor(-float(exactly(tiny(layer), x)), dtype=torch.float32))
+        shift = float(torch.tensor(-float(exactly(tiny(layer, bias), x)), dtype=torch.float32))
+        guard = tiny(layer, bias, shift)
+        score = exactly(guard, x)
+        assert abs(score) < 0.1
+        with torch.no_grad():
+            off.append(abs(float(copy.deepcopy(guard).double().score(x.double())) - float(score)))
+        assert guard.certify(x, 0.0, K)[0] >= (1 + (K - 1) / (1 + np.exp(-float(score)))) / K - 1e-15
+        assert off[-1] <= float(guard.double().rounding(x.double()))
+    assert max(off) > 1e-5  # more than the slack that is always there: the sizes were needed
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
+def test_rounding_in_float32_stays_within_its_bound(scale: float) -> None:
+    torch.manual_seed(3)
+    guard = CertifiedGuard(nn.ModuleList([nn.Conv2d(3, 8, 3, padding=1, stride=2), nn.Conv2d(8, 8, 3)]), 8 * 16)
+    guard.requires_grad_(False)
+    for p in guard.layers.parameters():
+        p.mul_(scale)
+    guard.bias.fill_(3.7 * scale)
+    x = noise(50, 20)
+    off = guard.score(x).double() - copy.deepcopy(guard).double().score(x.double())
+    assert (off.abs() <= guard.rounding(x)).all()
+    assert off.abs().max() > 0
+
+
+def test_pixels_moved_in_float32_stay_in_the_certified_ball() -> None:
+    """x + eps, rounded to float32, lies outside the exact ball by some 1e-8, and a steep guard sees it."""
+    eps = 0.1
+    layer = nn.Conv2d(3, 1, 1).requires_grad_(False)
+    layer.weight.fill_(-1e5)
+    layer.bias.fill_(1e5)  # type: ignore[union-attr]
+    x = 0.1 + 0.1 * torch.rand((200, 3, 2, 2), generator=source(5))
+    outside = 0
+    for one in x.split(1):
+        moved = one + eps
+        outside += int((moved.double() > one.double() + eps).any())
+        guard = tiny(layer)
+        guard = tiny(layer, shift=-float(guard.double().score(moved.double())))
+        share = 1 / (1 + np.exp(-float(exactly(guard, moved))))
+        assert guard.certify(one, eps, K)[0] >= share + (1 - share) / K
+    assert outside > 100
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10, 100])
+def test_no_class_overtakes_the_one_the_net_found_likeliest(classes: int) -> None:
+    """Exactly, not but for rounding: ties, logits a unit in the last place apart, tiny and huge ones; believed or not."""
+    logits = torch.randn((600, classes), generator=source(classes))
+    logits[:100, 1] = logits[:100, 0]
+    logits[100:200] = logits[100:200].round()
+    logits[200:300, 1] = torch.nextafter(logits[200:300, 0], torch.tensor(torch.inf))
+    x, guard = torch.zeros(len(logits), 3, 2, 2), tiny(nn.Conv2d(3, 2, 1))
+    for scale in (1e-7, 1.0, 30.0, 1e4, 1e37):
+        given = scale * logits
+        best = given.argmax(1, keepdim=True)
+        for shift in (-200.0, -20.0, -1.0, 0.0, 1.0, 20.0):
+            guard.shift.fill_(shift)
+            log_p = guard({"pixels": x, "logits": given})
+            assert (log_p.gather(1, best) == log_p.amax(1, keepdim=True)).all()
+            p = log_p.double().exp()
+            s = torch.sigmoid(guard.score(x).double())[:, None]
+            torch.testing.assert_close(p, s * given.double().softmax(1) + (1 - s) / classes, rtol=1e-5, atol=1e-7)
+            torch.testing.assert_close(p.sum(1), torch.ones(len(p), dtype=torch.float64), rtol=0, atol=1e-5)
+
+
+def test_logits_closer_than_rounding_do_not_change_places() -> None:
+    """So close that float32 orders log-probabilities otherwise than logits in some of 20,000 rows, were nothing done."""
+    logits, odds = 1e-7 * torch.randn((20_000, 101), generator=source(0)), torch.linspace(-3, 3, 20_000)
+    log_p = mixed(logits, odds)
+    assert (log_p.gather(1, logits.argmax(1, keepdim=True)) == log_p.amax(1, keepdim=True)).all()
 
 
 def test_yes_or_no_pulls_to_no(guard: CertifiedGuard) -> None:
@@ -135,6 +254,16 @@ def test_yes_or_no_pulls_to_no(guard: CertifiedGuard) -> None:
     assert p[:, 0].max() < 0.3
     torch.testing.assert_close(p.sum(1), torch.ones(20))
     assert (p[:, 0].detach().numpy() <= asked.certify(noise(20, 13), 0.05, 2)).all()
+    plain = torch.tensor([[-6.0, 0.0]]).repeat(20, 1)  # a net that says no itself is not raised to 1/2
+    refused = asked({"pixels": noise(20, 13), "logits": plain}).exp()[:, 0]
+    assert (refused <= plain.softmax(1)[:, 0]).all()
+    assert (asked.ray_bound(noise(3, 14), 1e4, 2) < 1e-9).all()
+
+
+def test_a_class_that_refuses_is_one_of_the_nets(guard: CertifiedGuard) -> None:
+    asked = CertifiedGuard(guard.layers, len(guard.weight), refuse=2)
+    with pytest.raises(ValueError, match="refuse is 2: give the number of one of the 2 classes"):
+        asked({"pixels": noise(1, 0), "logits": torch.zeros(1, 2)})
 
 
 def test_it_goes_into_a_judge_file(tmp_path: Path) -> None:
@@ -170,3 +299,10 @@ def test_certify_refuses_what_is_no_picture(guard: CertifiedGuard) -> None:
         guard.certify(noise(1, 0), -1.0, K)
     with pytest.raises(ValueError, match=r"pixels in \[0, 1\]"):
         guard.certify(2 * noise(1, 0), 0.1, K)
+    with pytest.raises(ValueError, match="nan"):
+        guard.certify(torch.full((1, 3, 12, 12), torch.nan), 0.1, K)
+    with pytest.raises(ValueError, match="classes is 1"):
+        guard.certify(noise(1, 0), 0.1, 1)
+    for pixels, alpha in ((noise(1, 0), -1.0), (noise(1, 0), np.inf), (torch.full((1, 3, 12, 12), torch.inf), 1.0)):
+        with pytest.raises(ValueError, match="and finite"):
+            guard.ray_bound(pixels, alpha, K)

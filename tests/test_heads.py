@@ -286,7 +286,7 @@ def test_the_guard_goes_into_a_judge_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [
-        ({"inside": blobs(10, 0)}, TrainingError, "at least 16 pictures on both sides, got 10"),
+        ({"inside": blobs(10, 0)}, TrainingError, "at least 16 pictures are needed there, got 10"),
         ({"inside": torch.full((40, 3, 12, 12), 0.5)}, TrainingError, "alike"),
         ({"outside": torch.zeros(40, 1, 12, 12)}, ValueError, "one shape"),
         ({"outside": torch.full((40, 3, 12, 12), math.nan)}, ValueError, "not finite"),

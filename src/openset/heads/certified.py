@@ -7,12 +7,14 @@ Meinke, Bitterwolf, Hein 2022 (arXiv 2106.04260). A small net of its own looks a
 
 Interval bounds through h give an upper bound of s on a ball, whatever the net says: confidence <= s + (1 - s) / K. The published
 guard has no box term (the last sum): rays on which all h_j stay dead kept s for ever. The term is exactly 0 inside [0, 1] and
-grows along every ray but 0, so s -> 0 there. No class overtakes the net's. The guard covers what resembles the out-pictures that
+grows along every ray but 0, so s -> 0 there. No class overtakes the net's, so the argmax cannot change (the proof stands in
+`_mixed.py`); with a class that refuses, only that one can. The guard covers what resembles the out-pictures that
 taught it and no more; certificates of thin-lined pictures were found to be vacuous.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 
@@ -23,8 +25,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import TrainingError
+from ._mixed import mixed
 
-SLACK = 1e-6  # added to every bound of g, computed in float64: far more than rounding
+SLACK = 1e-6  # added to every bound of g, beside what rounding in float64 can do
+WIDER = 2.0**-23  # of every ball: x + eps in float32 may lie this far outside
 Interval = tuple[Tensor, Tensor]
 
 
@@ -61,51 +65,86 @@ class CertifiedGuard(nn.Module):
 
     def forward(self, outputs: dict[str, Tensor]) -> Tensor:
         score, logits = self.score(outputs["pixels"]), outputs["logits"]
+        if self.refuse is None:
+            return mixed(logits, score)
+        if not 0 <= self.refuse < logits.shape[1]:
+            raise ValueError(
+                f"refuse is {self.refuse}: give the number of one of the {logits.shape[1]} classes, from 0"
+            )
         believed = torch.log_softmax(logits, 1) + F.logsigmoid(score)[:, None]
         rest = F.logsigmoid(-score)[:, None]
-        if self.refuse is None:
-            return torch.logaddexp(believed, rest - math.log(logits.shape[1]))
         given = torch.where(torch.arange(logits.shape[1], device=logits.device) == self.refuse, 0.0, -1e4)
         return torch.logaddexp(believed, rest + given)
+
+    def rounding(self, pixels: Tensor) -> Tensor:
+        """[B]: at most so far from exact arithmetic are `score` and `upper` of pixels [B, 3, H, W] in [0, 1], in their dtype.
+
+        A sum of n products in any order, of unit roundoff u, is off by at most n u / (1 - n u) times the sum of their sizes
+        (Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.1). Sizes go through the layers as the
+        pixels do, all signs dropped; n counts every step from pixels to score, doubled for a bound's centre and radius.
+        """
+        sizes, n = pixels.abs(), 0
+        for layer in self.layers:
+            assert isinstance(layer, nn.Conv2d)
+            offset = None if layer.bias is None else layer.bias.abs()
+            sizes = _convolved(layer, sizes, offset)
+            n += 2 * (layer.weight[0].numel() + 6)
+        n += 2 * (sizes[0].numel() + 6)
+        total = self.bias.abs() + self.shift.abs() + F.linear(sizes.flatten(1), self.weight.exp()[None])[:, 0]
+        share = n * torch.finfo(pixels.dtype).eps / 2
+        return (1.01 * share / (1 - share)) * total
 
     def certify(self, pixels: Tensor, eps: float, classes: int) -> NDArray[np.float64]:
         """[B]: the proved highest confidence in the l_inf ball of eps around pixels [B, 3, H, W], inside [0, 1].
 
-        Holds for any net behind the guard. With `refuse` it bounds the probability of every other class. In float64, with a
-        slack of 1e-6 on the score for rounding. Raises ValueError for eps < 0 or pixels outside [0, 1].
+        Holds for any net behind the guard. With `refuse` it bounds the probability of every other class. Sound under
+        rounding: the score's bound is taken in float64 and raised by 1e-6 and by `rounding`, and the ball is wider by 2^-23, so that
+        pixels moved in float32 (x + eps, rounded) lie in it. The head itself runs in float32: what it prints may lie above
+        by its own rounding. Raises ValueError for eps < 0, pixels outside [0, 1] or fewer than 2 classes.
         """
         if not eps >= 0 or not (pixels.min() >= 0 and pixels.max() <= 1):
             raise ValueError(f"eps {eps} must be >= 0 and pixels in [0, 1], got [{pixels.min():g}, {pixels.max():g}]")
-        exact = _double(self)
+        exact, reach = copy.deepcopy(self).double(), eps + (WIDER if eps else 0)
         with torch.no_grad():
             x = pixels.double()
-            high = exact.upper((x - eps).clamp(min=0), (x + eps).clamp(max=1)) + SLACK
-        share: NDArray[np.float64] = torch.sigmoid(high).numpy()
-        return share if self.refuse is not None else share + (1 - share) / classes
+            high = exact.upper((x - reach).clamp(min=0), (x + reach).clamp(max=1))
+            high += SLACK + exact.rounding((x + reach).clamp(max=1))
+        return self._confidence(high, classes)
 
     def ray_bound(self, pixels: Tensor, alpha: float, classes: int) -> NDArray[np.float64]:
         """[B]: no alpha' >= alpha >= 0 gives alpha' * pixels a larger confidence; -> 1 / K for every picture but 0. Proved.
 
-        All that is subtracted from b is >= 0, and the box term does not fall with alpha.
+        All that is subtracted from b is >= 0, and the box term does not fall with alpha: each pixel x adds relu(alpha x - 1)
+        or relu(-alpha x), and one that is not 0 adds a share that grows without end. In float64, with the slack of `certify`.
+        With `refuse` it bounds every other class, and goes to 0. Raises ValueError for alpha < 0, pixels that are not
+        finite or fewer than 2 classes.
         """
-        x = alpha * pixels.double()
+        if not 0 <= alpha < math.inf or not torch.isfinite(pixels).all():
+            raise ValueError(f"alpha {alpha} must be >= 0 and finite, and so must the pixels")
+        x = alpha * pixels.detach().double()
         box = (F.relu(x - 1) + F.relu(-x)).flatten(1).sum(1)
-        share: NDArray[np.float64] = torch.sigmoid((self.bias + self.shift).detach().double() - box + SLACK).numpy()
-        return share if self.refuse is not None else share + (1 - share) / classes
+        most = (self.bias.double() + self.shift.double()).detach()
+        return self._confidence(most + SLACK * (1 + most.abs()) - (1 - 1e-9) * box, classes)
+
+    def _confidence(self, score: Tensor, classes: int) -> NDArray[np.float64]:
+        """The highest confidence that a score of at most this allows, rounded up."""
+        if classes < 2:
+            raise ValueError(f"classes is {classes}: give the number of the net's classes, at least 2")
+        share: NDArray[np.float64] = torch.sigmoid(score).cpu().numpy()
+        highest = share if self.refuse is not None else share + (1 - share) / classes
+        return np.minimum(highest + 1e-15, 1.0)
 
 
 def _through(layer: nn.Module, low: Tensor, high: Tensor) -> Interval:
     """The interval behind a convolution and a ReLU: its centre goes through the weights, its radius through their sizes."""
     assert isinstance(layer, nn.Conv2d)
-    middle, radius = layer((low + high) / 2), (high - low) / 2
-    spread = F.conv2d(radius, layer.weight.abs(), None, layer.stride, layer.padding, layer.dilation, layer.groups)
+    middle, spread = layer((low + high) / 2), _convolved(layer, (high - low) / 2, None)
     return F.relu(middle - spread), F.relu(middle + spread)
 
 
-def _double(guard: CertifiedGuard) -> CertifiedGuard:
-    import copy
-
-    return copy.deepcopy(guard).double().eval()
+def _convolved(layer: nn.Conv2d, sizes: Tensor, offset: Tensor | None) -> Tensor:
+    """The layer with the sizes of its weights."""
+    return F.conv2d(sizes, layer.weight.abs(), offset, layer.stride, layer.padding, layer.dilation, layer.groups)
 
 
 def fit_certified_guard(

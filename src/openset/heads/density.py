@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from .._words import counted
 from ..errors import TrainingError
+from ._mixed import mixed
 
 Floats = NDArray[np.float64]
 WIDER = 1.5  # every out-variance is at least so many times the largest in-variance
@@ -80,8 +81,7 @@ class DensityGuard(nn.Module):
     def forward(self, outputs: dict[str, Tensor]) -> Tensor:
         z, logits = self.place(outputs["pixels"]), outputs["logits"]
         odds = self.log_density(z, "in") - self.log_density(z, "out") - self.log_lambda
-        log_in, log_out = F.logsigmoid(odds)[:, None], F.logsigmoid(-odds)[:, None]
-        return torch.logaddexp(torch.log_softmax(logits, 1) + log_in, log_out - math.log(logits.shape[1]))
+        return mixed(logits, odds)
 
     def ball_bound(self, pixels: Tensor, radius: float, classes: int) -> Floats:
         """[B]: no picture within the l2 distance `radius` of pixels [B, 3, H, W] has a larger confidence. Proved.

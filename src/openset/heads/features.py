@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import TrainingError
+from ._mixed import mixed
 
 
 class FeatureGuard(nn.Module):
@@ -38,9 +39,7 @@ class FeatureGuard(nn.Module):
         if "features" not in outputs:
             raise TrainingError("a guard on features needs a net with features(x) and classify(features)")
         odds = self.at - self.slope * torch.log1p(self.distance(outputs["features"]))
-        logits = outputs["logits"]
-        believed = torch.log_softmax(logits, 1) + F.logsigmoid(odds)[:, None]
-        return torch.logaddexp(believed, F.logsigmoid(-odds)[:, None] - math.log(logits.shape[1]))
+        return mixed(outputs["logits"], odds)
 
 
 class Mahalanobis(nn.Module):
