@@ -2,7 +2,7 @@
 
 Each is made by a `fit_x` and is then frozen: a pure module that takes a dict of "pixels" [B, 3, H, W], "logits" [B, K] and, where
 the net has them, "features" [B, D], and gives log-probabilities [B, K]. The guards let no class overtake the one that the net
-found likeliest. `fit_jointly` trains a net and its density guard together. `PeerDetector` is no head: it puts a detector of pytorch-ood beside them.
+found likeliest. `fit_jointly` trains a net and its density guard together, `fit_semi_jointly` a net under a certified guard that is fixed. `PeerDetector` is no head: it puts a detector of pytorch-ood beside them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from .features import FeatureGuard, fit_mahalanobis, fit_neighbours
 from .joint import fit_jointly
 from .laplace import LastLayerLaplace, fit_laplace
 from .peers import PeerDetector
+from .semijoint import fit_semi_jointly
 from .temperature import Temperature, fit_temperature
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "fit_laplace",
     "fit_mahalanobis",
     "fit_neighbours",
+    "fit_semi_jointly",
     "fit_temperature",
 ]

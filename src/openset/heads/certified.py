@@ -64,7 +64,10 @@ class CertifiedGuard(nn.Module):
         return self.bias + self.shift - F.linear(interval[0].flatten(1), self.weight.exp()[None])[:, 0] - outside
 
     def forward(self, outputs: dict[str, Tensor]) -> Tensor:
-        score, logits = self.score(outputs["pixels"]), outputs["logits"]
+        return self.believing(outputs["logits"], self.score(outputs["pixels"]))
+
+    def believing(self, logits: Tensor, score: Tensor) -> Tensor:
+        """Logits [B, K] and scores [B] -> guarded log-probabilities [B, K]. Raises ValueError where no class is `refuse`."""
         if self.refuse is None:
             return mixed(logits, score)
         if not 0 <= self.refuse < logits.shape[1]:

@@ -12,7 +12,6 @@ the guard refuses outright give no gradient, so start with one that was fitted w
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 
@@ -22,6 +21,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from ..errors import TrainingError
+from ._pictures import checked
 from .density import WIDER, DensityGuard, Mixture
 
 
@@ -69,17 +69,8 @@ def fit_jointly(
     net: pixels [B, 3, H, W] -> logits [B, K]. inside: [N, 3, H, W] with targets [N], 0 to K - 1; outside: [M, 3, H, W], no class.
     tell(step, steps, loss). Raises ValueError for shapes and one-hot targets, TrainingError where the loss is not finite.
     """
-    y = np.asarray(targets)
-    if inside.dim() != 4 or inside.shape[1:] != outside.shape[1:] or not min(len(inside), len(outside)):
-        raise ValueError(f"give pictures of one shape [N, 3, H, W], got {list(inside.shape)} and {list(outside.shape)}")
-    net = copy.deepcopy(net).eval()
-    with torch.no_grad():
-        classes = net(inside[:1]).shape[1]
-    if y.shape != (len(inside),) or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= classes:
-        raise ValueError(
-            f"targets {list(y.shape)} of {y.dtype}: give class numbers [{len(inside)}], 0 to {classes - 1}, not one-hot rows"
-        )
-    truth, net = torch.from_numpy(y.astype(np.int64)), net.train()
+    net, truth = checked(net, inside, targets, outside)
+    net.train()
     free = _Free(guard.inside), _Free(guard.outside)
     optimiser = torch.optim.Adam([*net.parameters(), *free[0].parameters(), *free[1].parameters()], lr=lr)
     g = torch.Generator().manual_seed(seed)

@@ -1,0 +1,25 @@
+"""What training of a net under a guard takes: pictures of one shape, class numbers, and a copy of the net."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+
+def checked(net: nn.Module, inside: Tensor, targets: ArrayLike, outside: Tensor) -> tuple[nn.Module, Tensor]:
+    """A copy of the net, in eval mode, and the targets [N] as int64. Raises ValueError for shapes and one-hot targets."""
+    y = np.asarray(targets)
+    if inside.dim() != 4 or inside.shape[1:] != outside.shape[1:] or not min(len(inside), len(outside)):
+        raise ValueError(f"give pictures of one shape [N, 3, H, W], got {list(inside.shape)} and {list(outside.shape)}")
+    net = copy.deepcopy(net).eval()
+    with torch.no_grad():
+        classes = net(inside[:1]).shape[1]
+    if y.shape != (len(inside),) or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= classes:
+        raise ValueError(
+            f"targets {list(y.shape)} of {y.dtype}: give class numbers [{len(inside)}], 0 to {classes - 1}, not one-hot rows"
+        )
+    return net, torch.from_numpy(y.astype(np.int64))

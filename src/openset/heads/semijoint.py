@@ -1,0 +1,70 @@
+"""Semi-joint training (ProoD): outlier exposure of the net under a certified guard that stays as it is.
+
+Meinke, Bitterwolf, Hein 2022 (arXiv 2106.04260), section 3.3: with p(k | x) the guarded probabilities, over pictures x of class y
+and pictures z of none, the guard fixed,
+
+    loss = mean -log p(y | x) + weight * mean over z and k of -log p(k | z)
+
+and only the net learns. Certificates are the guard's alone, so all of them stay. What the guard refuses anyway gives the net
+next to no gradient: the net learns on those out-pictures that the guard lets through. With a class that refuses, the loss
+outside is -log p(refuse | z).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import TrainingError
+from ._pictures import checked
+from .certified import CertifiedGuard
+
+
+def fit_semi_jointly(
+    net: nn.Module,
+    guard: CertifiedGuard,
+    inside: Tensor,
+    targets: ArrayLike,
+    outside: Tensor,
+    *,
+    steps: int = 500,
+    batch: int = 64,
+    lr: float = 1e-4,
+    weight: float = 1.0,
+    seed: int = 0,
+    tell: Callable[[int, int, float], None] = lambda *_: None,
+) -> nn.Module:
+    """Fine-tune a copy of `net` under `guard` by Adam, lr falling to 0 as a cosine; gives the copy, in eval mode.
+
+    net: pixels [B, 3, H, W] in [0, 1] -> logits [B, K]; it and the guard are left as they are. inside: [N, 3, H, W] with targets [N],
+    0 to K - 1; outside: [M, 3, H, W], no class. tell(step, steps, loss). Raises ValueError for shapes, one-hot targets, steps or batch
+    below 1 or a weight below 0, TrainingError where the loss is not finite. Not joint training: the guard learns nothing.
+    """
+    if steps < 1 or batch < 1 or not weight >= 0:
+        raise ValueError(f"steps {steps} and batch {batch} must be at least 1, weight {weight} at least 0")
+    net, truth = checked(net, inside, targets, outside)
+    optimiser = torch.optim.Adam(net.train().parameters(), lr=lr)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    g = torch.Generator().manual_seed(seed)
+    for step in range(steps):
+        rows, others = (torch.randint(len(part), (batch,), generator=g) for part in (inside, outside))
+        pixels = torch.cat((inside[rows], outside[others]))
+        with torch.no_grad():
+            odds = guard.score(pixels)
+        log_p = guard.believing(net(pixels), odds)
+        away = log_p[batch:]
+        out = away.mean() if guard.refuse is None else away[:, guard.refuse].mean()
+        loss = F.nll_loss(log_p[:batch], truth[rows]) - weight * out
+        if not math.isfinite(loss.item()):
+            raise TrainingError(f"the loss is {loss.item()} at step {step + 1}: train with a lower lr (it was {lr:g})")
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        tell(step + 1, steps, loss.item())
+    return net.eval()
