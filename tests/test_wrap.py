@@ -131,6 +131,22 @@ def test_every_other_head_is_fitted_on_folders_and_decides_in_the_judge_file(
         torch.testing.assert_close(torch.from_numpy(logits), net(pixels.permute(2, 0, 1)[None]), rtol=1e-3, atol=1e-3)
 
 
+def test_what_is_not_believed_goes_to_the_label_that_means_no(
+    places: Path, tmp_path: Path, trained: nn.Sequential
+) -> None:
+    net = wrapped(trained).fit("certified", places / "data", out=[places / "out"], refuse="blue")
+    judge = net.export(tmp_path / "judge.onnx", precision=0.6, delta=0.2)
+    assert judge.info.facts["refuse"] == "blue"
+    x = torch.rand((6, 3, SIDE, SIDE), generator=torch.Generator().manual_seed(7))
+    x[3:] = torch.tensor([0.8, 0.2, 0.2]).view(3, 1, 1)
+    made = judge.outputs(x.numpy())
+    plain = np.exp(made["logits"]) / np.exp(made["logits"]).sum(1, keepdims=True)
+    with torch.no_grad():
+        s = torch.sigmoid(net.head.score(x)).numpy()
+    np.testing.assert_allclose(made["probabilities"][:, 0], s * plain[:, 0], atol=1e-4)  # red: never raised to 1/2
+    np.testing.assert_allclose(made["probabilities"].sum(1), 1, atol=1e-4)
+
+
 def test_what_is_lowered_for_small_folders_is_said(places: Path, tmp_path: Path, trained: nn.Sequential) -> None:
     notes = wrapped(trained).fit("density", places / "data", out=[places / "out"]).facts["notes"]
     (said,) = (note for note in notes if "centre" in note)
@@ -327,6 +343,9 @@ def test_what_cannot_be_fitted_is_refused_by_name(places: Path, trained: nn.Sequ
         wrapped(trained).fit("density", places / "data")
     with pytest.raises(TrainingError, match="ends in a linear layer"):
         wrapped(Probabilities(trained)).fit("laplace", places / "data")
+    for head, refuse in (("density", "red"), ("certified", "green")):
+        with pytest.raises(TrainingError, match=f"refuse='{refuse}' with the head \"{head}\" cannot be"):
+            wrapped(trained).fit(head, places / "data", out=[places / "out"], refuse=refuse)
 
 
 def test_the_command_wraps_a_net_of_a_module(

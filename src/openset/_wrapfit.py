@@ -33,10 +33,12 @@ NEAREST = 10  # which neighbour's distance is taken
 MOST = 2_000  # pictures of a side that the guards on pixels are fitted on, evenly spaced
 
 
-def fit_head(net: Bare, head: HeadName, material: Material, order: np.ndarray) -> tuple[nn.Module, list[str]]:
+def fit_head(
+    net: Bare, head: HeadName, material: Material, order: np.ndarray, refuse: int | None
+) -> tuple[nn.Module, list[str]]:
     """The head, fitted on train and val, and notes on what was lowered or left out since the folders are small or large.
 
-    order: [K], the net's class of each class of `material`.
+    order: [K], the net's class of each class of `material`. refuse: the class that the certified guard gives what is not believed.
     """
     parts = [logits_of(net, split.pictures) for split in (material.train, material.val)]
     logits, features = (torch.cat([part[i] for part in parts]) for i in (0, 1))
@@ -51,7 +53,7 @@ def fit_head(net: Bare, head: HeadName, material: Material, order: np.ndarray) -
         strange, more = some(outside, "out-pictures")
         notes += more
         if head == "certified":
-            return fit_certified_guard(stack(inside), stack(strange)), notes
+            return fit_certified_guard(stack(inside), stack(strange), refuse=refuse), notes
         centres = max(1, min(CENTRES, len(inside) // 4, len(strange) // 4))
         if centres < CENTRES:
             notes.append(

@@ -69,12 +69,14 @@ class Wrapped(nn.Module):
         return said.clamp(min=1e-12).log() if self.is_probability else said
 
     def fit(
-        self, head: HeadName, data: str | os.PathLike[str], *, out: Sequence[str | os.PathLike[str]] = (), seed: int = 0
-    ) -> Wrapped:
+        self, head: HeadName, data: str | os.PathLike[str], *, out: Sequence[str | os.PathLike[str]] = (),
+        refuse: str | None = None, seed: int = 0,
+    ) -> Wrapped:  # fmt: skip
         """Fit `head` on the pictures in data/<label>/..., best ones that the net was not trained on; gives self.
 
         Folders must be named as the labels. They are split as for training: the head is fitted on train and val, `held` is the test
-        part. out: folders of pictures that are no class; the guards need them. Raises TrainingError, DataError.
+        part. out: folders of pictures that are no class; the guards need them. refuse: the label that means "no", such as "other":
+        the certified guard gives it what is not believed; None: all labels share that. Raises TrainingError, DataError.
         """
         if head not in HEADS:
             raise TrainingError(f"head={head!r} cannot be: it must be one of {', '.join(HEADS)}")
@@ -83,6 +85,11 @@ class Wrapped(nn.Module):
         if head in NEED_FEATURES and self.last is None:
             raise TrainingError(
                 f'the head "{head}" needs a net that ends in a linear layer: use temperature or density'
+            )
+        if refuse is not None and (head != "certified" or refuse not in self.labels):
+            raise TrainingError(
+                f'refuse={refuse!r} with the head "{head}" cannot be: it names one of the labels {", ".join(self.labels)}, '
+                'for the head "certified"'
             )
         places = [os.fspath(folder) for folder in out]
         listing = _material.list_pictures(os.fspath(data), places, scheme="plain", seed=seed, tell=lambda *_: None)
@@ -96,12 +103,12 @@ class Wrapped(nn.Module):
         )
         order = np.array([self.labels.index(label) for label in listing.labels])
         net = Bare(self)
-        self.head, lowered = fit_head(net, head, material, order)
+        self.head, lowered = fit_head(net, head, material, order, None if refuse is None else self.labels.index(refuse))
         test, outside = (logits_of(net, part) for part in (material.test.pictures, material.out_test))
         logits, pixels = torch.cat((test[0], outside[0])), all_of(material.test.pictures) + all_of(material.out_test)
         truth = np.concatenate((order[material.test.targets], np.full(len(outside[0]), -1, np.int64)))
         self.held = (probabilities_of(net, self.head, pixels, logits), truth)
-        self.facts = {"head": head, "seed": seed, "notes": [*listing.notes, *notes, *lowered]}
+        self.facts = {"head": head, "refuse": refuse, "seed": seed, "notes": [*listing.notes, *notes, *lowered]}
         return self
 
     def export(

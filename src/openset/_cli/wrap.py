@@ -53,6 +53,10 @@ def wrap(
     out: Annotated[
         list[str] | None, typer.Option(metavar="DIR", help="Pictures that are no class; repeatable.")
     ] = None,
+    refuse: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="The label that means no: gets what --head certified disbelieves."),
+    ] = None,
     precision: Annotated[float, typer.Option(help="Of the pictures accepted, at least this share is right ...")] = 0.95,
     delta: Annotated[float, typer.Option(help="... but for a chance of this.")] = 0.05,
     prevalence: Annotated[
@@ -68,6 +72,8 @@ def wrap(
     """
     if (head is Head.none) != (data is None):
         raise typer.BadParameter("--head and --data go together: a head is fitted on pictures.")
+    if refuse is not None and head is not Head.certified:
+        raise typer.BadParameter("--refuse goes with --head certified.")
     needs("Wrapping a net", ["torch", "safetensors", "onnx", "onnxscript"], "train")
     from ..calibrate import shares as by_label
     from ..wrapping import wrap as wrap_net
@@ -90,7 +96,7 @@ def wrap(
         share = found.detail if found.value is None else f"{found.value:.0%} of {rays}, {found.kind}"
         say(printable(f"  {found.name}: {share}"))
     if head is not Head.none and data is not None:
-        wrapped.fit(cast("HeadName", head.value), data, out=out or (), seed=seed)
+        wrapped.fit(cast("HeadName", head.value), data, out=out or (), refuse=refuse, seed=seed)
         for note in cast("list[str]", wrapped.facts["notes"]):
             remark(note)
     judge = wrapped.export(
