@@ -50,14 +50,21 @@ def limits(net: nn.Module | PiecewiseNet, x: Tensor, *, batch: int = 16) -> Limi
 
     Raises AuditError for a net with layers that are not piecewise affine, by name, or for x that is empty or not finite.
     """
-    if x.dim() < 2 or not len(x) or not bool(torch.isfinite(x).all()):
-        raise AuditError(
-            f"rays need finite inputs [B, ...] with B >= 1, got shape {tuple(x.shape)}: check the pictures"
-        )
+    check_rays(x, batch)
     lines = trace(net, tuple(x.shape[1:]))
     with torch.no_grad():
         parts = [_limits(lines, part.to("cpu", torch.float64)) for part in x.detach().split(batch)]
     return Limits(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+def check_rays(x: Tensor, batch: int) -> None:
+    """Raises AuditError unless x is [B, ...] with B >= 1, all finite, and batch >= 1."""
+    if x.dim() < 2 or not len(x) or not bool(torch.isfinite(x).all()):
+        raise AuditError(
+            f"rays need finite inputs [B, ...] with B >= 1, got shape {tuple(x.shape)}: check the pictures"
+        )
+    if batch < 1:
+        raise AuditError(f"rays are computed at least one at a time, got batch = {batch}")
 
 
 class _AtInfinity:

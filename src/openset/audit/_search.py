@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import AuditError
+from ._limit import check_rays
 
 
 def first_alpha_on_grid(
@@ -32,7 +33,7 @@ def first_alpha_on_grid(
     float64 [B]. Confidence is the largest softmax of net(alpha x), which gives logits. With factor 1.1 and start 1 the
     search that Table 2 of Hein et al. 2019 (arXiv 1812.05720) was most probably made with. Raises AuditError.
     """
-    _check(x, t, start)
+    _check(x, t, start, batch)
     if not factor > 1 or not most >= start:
         raise AuditError(f"a grid needs factor > 1 and most >= start, got {factor}, {most}, {start}")
     sure = _confidence(net, dtype, batch)
@@ -73,11 +74,10 @@ def first_alpha_by_bisection(
     return high
 
 
-def _check(x: Tensor, t: float, start: float) -> None:
+def _check(x: Tensor, t: float, start: float, batch: int) -> None:
     if not 0 < t < 1 or not (math.isfinite(start) and start > 0):
         raise AuditError(f"a search needs 0 < t < 1 and a start above 0, got t = {t} and start = {start}")
-    if x.dim() < 2 or not len(x):
-        raise AuditError(f"rays need inputs [B, ...] with B >= 1, got shape {tuple(x.shape)}")
+    check_rays(x, batch)
 
 
 def _confidence(net: nn.Module, dtype: torch.dtype, batch: int) -> Callable[[Tensor, Tensor], Tensor]:

@@ -164,8 +164,7 @@ def _view(rows: Rows, _p: Positive, x: Any, shape: Any) -> Tensor:
     z = rows.get(x)
     if not shape or not (isinstance(shape[0], Batch) or shape[0] == -1):
         raise AuditError(f"a reshape to {tuple(map(str, shape))} moves the batch axis: keep it first")
-    out = z.reshape(len(z), *shape[1:])
-    return out
+    return z.reshape(len(z), *shape[1:])
 
 
 def _flatten(rows: Rows, _p: Positive, x: Any, start: int = 0, end: int = -1) -> Tensor:

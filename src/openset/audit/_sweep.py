@@ -21,12 +21,14 @@ from torch import Tensor, nn
 
 from ..errors import AuditError
 from ._hinges import stretch, suits
+from ._limit import limits
 from ._steps import Rows
 from ._trace import PiecewiseNet, trace
 
 CHANGES = 64_000_000  # bytes: of the widest layer, for all changes of slope of a segment
 BYTES = 24_000_000  # of the widest layer at all knots of a segment, row by row
 RANGES = 16  # for each worker
+REACH = 1e4  # of one range of alpha
 AGREE = 1e-10  # of the largest logit, between the sum of changes and the net itself
 
 
@@ -68,11 +70,25 @@ def pieces(
     if not bool(torch.isfinite(x).all()):
         raise AuditError("rays need finite inputs: check the picture")
     lines = trace(net, tuple(x.shape))
+    last = float(limits(lines, x[None]).last_alpha[0])
+    return _by_scale(lines, x.detach().to("cpu", torch.float64), start, stop, last, workers)
+
+
+def _by_scale(lines: PiecewiseNet, x: Tensor, start: float, stop: float, last: float, workers: int) -> Iterator[Pieces]:
+    """Ranges of alpha that end a factor REACH apart until nothing switches any more, each along x * scale.
+
+    A knot q lies within rounding of 1, not of q: at alpha = 1e16, swept from alpha = 1, nothing would be left of it.
+    """
     segments = by_changes if suits(lines) else by_rows
-    point, q, end = x.detach().to("cpu", torch.float64), 1 / (1 + start), 1 / (1 + stop)
-    if workers == 1:
-        return segments(lines, point, q, end)
-    return _in_ranges(partial(segments, lines, point), q, end, workers)
+    scale, more = start or min(1.0, last) or 1.0, True
+    while more:
+        more = scale * REACH < min(last, stop)
+        to = scale * REACH if more else stop
+        sweep, q, end = partial(segments, lines, x * scale), 1 / (1 + start / scale), 1 / (1 + to / scale)
+        for part in sweep(q, end) if workers == 1 else _in_ranges(sweep, q, end, workers):
+            share = 1 / (part.q + scale * (1 - part.q))  # of q along x in q along x * scale
+            yield Pieces(part.q * share, part.scaled * share[:, None])
+        start = scale = to
 
 
 def _in_ranges(

@@ -7,8 +7,10 @@ else is refused by name. The user's net is copied: its weights, type and mode st
 from __future__ import annotations
 
 import copy
+import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,21 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import AuditError
+from ._refusals import OTHERWISE, refusal
 from ._steps import AFFINE, KINKS, Batch, Rows
 
-INSTEAD = {
-    "softmax": "Audit the net without it: one that gives logits",
-    "sigmoid": "Audit the net without it if it is the last layer, else no exact audit exists",
-    "hardtanh": "ReLU6 and hardtanh are bounded; train with ReLU, or use the searches",
-    "gelu": "It is not piecewise affine; train with ReLU, or use the searches",
-    "silu": "It is not piecewise affine; train with ReLU, or use the searches",
-    "layer_norm": "It divides by what it sees; use batch-norm, or the searches",
-    "group_norm": "It divides by what it sees; use batch-norm, or the searches",
-    "attention": "It multiplies what it sees by itself; use the searches",
-    "mul": "Only products with constants are affine; use the searches",
-    "div": "Only quotients by constants are affine; use the searches",
-}
-OTHERWISE = "Exact rays need affine layers, ReLU, leaky ReLU and max-pool; the searches take any net"
+SIZED = ("expand", "full", "ones", "zeros", "new_full", "new_ones", "new_zeros")  # constants made once a picture
 
 
 @dataclass(frozen=True)
@@ -84,20 +75,56 @@ class PiecewiseNet:
 def trace(net: nn.Module | PiecewiseNet, shape: tuple[int, ...]) -> PiecewiseNet:
     """Read `net` (in eval mode, in float64, on the CPU, on a copy) for inputs [B, *shape].
 
-    Raises AuditError for a layer that is not piecewise affine, by name, and for control flow that depends on pixels.
+    Raises AuditError for a layer that is not piecewise affine, by name, for control flow that depends on pixels, for
+    results that are not logits [B, K], finite, and where the steps read do not give what the net itself gives.
     """
     if isinstance(net, PiecewiseNet):
         if net.shape != tuple(shape):
             raise AuditError(f"this net was traced for inputs of {net.shape}, got {tuple(shape)}: trace it again")
         return net
-    exported = _export(copy.deepcopy(net).to("cpu", torch.float64).eval(), tuple(shape))
-    return _read(exported, tuple(shape))
+    copied = copy.deepcopy(net).to("cpu", torch.float64).eval()
+    lines = _read(_export(copied, tuple(shape)), tuple(shape))
+    _compare(lines, copied)
+    return lines
+
+
+def _compare(lines: PiecewiseNet, net: nn.Module) -> None:
+    """What was read, against the net itself on two random pictures."""
+    x = torch.rand((2, *lines.shape), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    name = type(net).__name__
+    with torch.no_grad():
+        wanted = net(x)
+        if not isinstance(wanted, Tensor) or wanted.dim() != 2 or not wanted.shape[1]:
+            got = str(list(wanted.shape)) if isinstance(wanted, Tensor) else type(wanted).__name__
+            raise AuditError(f"{name} gives {got} for 2 pictures, not logits [2, K]: wrap it so that it gives them")
+        if not bool(torch.isfinite(wanted).all()):
+            raise AuditError(f"{name} gives logits that are not finite for pixels in [0, 1]: check its weights")
+        try:
+            found = lines.logits(x)
+            same = found.shape == wanted.shape and bool(
+                (found - wanted).abs().amax() <= 1e-6 * (1 + wanted.abs().amax())
+            )
+        except (RuntimeError, TypeError, AttributeError, ValueError, IndexError) as error:
+            raise AuditError(f"{name} cannot be followed layer by layer ({error}). {OTHERWISE}") from error
+    if not same:
+        raise AuditError(f"{name}, read layer by layer, does not give what it gives as a whole. {OTHERWISE}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torch's own log of what cannot be read, tracebacks included: the error tells it."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def _export(net: nn.Module, shape: tuple[int, ...]) -> Any:
     example = torch.zeros((2, *shape), dtype=torch.float64)
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad(), warnings.catch_warnings(), _quiet():
             warnings.simplefilter("ignore")
             free = ({0: torch.export.Dim.DYNAMIC},)
             return torch.export.export(net, (example,), dynamic_shapes=free, strict=False).run_decompositions({})
@@ -126,6 +153,10 @@ def _read(exported: Any, shape: tuple[int, ...]) -> PiecewiseNet:
         target = _name(node.target)
         args, kwargs = _filled(node.args, known, moving), _filled(dict(node.kwargs), known, moving)
         if not inputs & moving:
+            if _sized(args) or _sized(kwargs):
+                if target not in SIZED:
+                    raise AuditError(refusal(target, node))
+                args, kwargs = _for_one(args), _for_one(kwargs)
             known[node.name] = node.target(*args, **kwargs)
         elif target == "sym_size" and args[1] == 0:
             known[node.name] = Batch()
@@ -139,7 +170,7 @@ def _read(exported: Any, shape: tuple[int, ...]) -> PiecewiseNet:
             steps.append(Step(node.name, "alias", args[:1], {}, ()))
         else:
             if target not in AFFINE and target not in KINKS:
-                raise AuditError(_refusal(target, node))
+                raise AuditError(refusal(target, node))
             moving.add(node.name)
             steps.append(Step(node.name, target, args, kwargs, ()))
             value = node.meta.get("val")
@@ -176,6 +207,21 @@ def _filled(value: Any, known: Mapping[str, Any], moving: set[str]) -> Any:
     return value
 
 
+def _sized(value: Any) -> bool:
+    """Does the batch size stand in it?"""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else ()
+    return isinstance(value, Batch) or any(map(_sized, parts))
+
+
+def _for_one(value: Any) -> Any:
+    """`value` for a batch of one: such a constant is then the same for every picture."""
+    if isinstance(value, Batch):
+        return 1
+    if isinstance(value, dict):
+        return {k: _for_one(v) for k, v in value.items()}
+    return [_for_one(v) for v in value] if isinstance(value, tuple) else value
+
+
 def _refs(value: Any) -> set[str]:
     if isinstance(value, Ref):
         return {value.name}
@@ -190,12 +236,3 @@ def _with_ends(steps: list[Step], output: str) -> tuple[Step, ...]:
         done.append(Step(step.out, step.target, step.args, step.kwargs, tuple(sorted(uses - needed))))
         needed |= uses
     return tuple(s for s in reversed(done))
-
-
-def _refusal(target: str, node: Any) -> str:
-    stack = list((node.meta.get("nn_module_stack") or {}).values())
-    path, kind = stack[-1] if stack else ("", "")
-    kind = getattr(kind, "__name__", str(kind)).rpartition(".")[2]
-    place = f" in layer {path!r} ({kind})" if path else f" in {kind}" if kind else ""
-    way = next((text for key, text in INSTEAD.items() if key in target), OTHERWISE)
-    return f"{target!r}{place} is not a layer an exact ray can pass. {way} (openset.audit.first_alpha_on_grid)"

@@ -1,0 +1,129 @@
+"""Which nets an exact ray can pass: every layer listed, against the net itself; what is no net of logits, refused."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from openset.audit import first_alpha, first_alpha_by_bisection, first_alpha_on_grid, limits, pieces
+from openset.errors import AuditError
+
+
+class Layer(nn.Module):
+    def __init__(self, what: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.what = what
+
+    def forward(self, x: Tensor) -> Any:
+        return self.what(x)
+
+
+def conv(**options: Any) -> nn.Conv2d:
+    return nn.Conv2d(3, 6, (3, 2), **options)
+
+
+def place_channel(x: Tensor) -> Tensor:
+    """A constant made as often as there are pictures."""
+    rows = torch.linspace(0, 1, 8, dtype=x.dtype).view(1, 1, 8, 1)
+    return torch.cat((x, rows.expand(x.shape[0], 1, 8, 8)), 1)
+
+
+LISTED: dict[str, tuple[nn.Module, ...]] = {
+    "stride, groups": (conv(stride=(2, 1), padding=(1, 0), groups=3), nn.LeakyReLU(2.0)),
+    "reflected edges": (conv(padding=1, padding_mode="reflect"), nn.LeakyReLU(-1.0)),
+    "circular edges, dilation": (conv(padding=1, padding_mode="circular", dilation=2), nn.LeakyReLU(0.0)),
+    "same": (nn.Conv2d(3, 6, 3, padding="same"), nn.BatchNorm2d(6, affine=False), nn.ReLU(inplace=True)),
+    "dilated max": (conv(), nn.MaxPool2d((2, 3), (2, 1), padding=1, dilation=(1, 2), ceil_mode=True)),
+    "means of what is there": (conv(), nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), nn.ReLU()),
+    "adaptive": (conv(), nn.ReLU(), nn.AdaptiveAvgPool2d((3, 2))),
+    "pads": (nn.ConstantPad2d((1, 2, 0, -1), 0.7), nn.ReflectionPad2d(2), conv(), nn.ReLU()),
+    "a channel that tells the place": (Layer(place_channel), nn.Conv2d(4, 6, 3), nn.ReLU()),
+}
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_a_listed_layer_is_followed_to_the_end_and_at_every_piece(name: str) -> None:
+    torch.manual_seed(1)
+    body = nn.Sequential(*copy.deepcopy(LISTED[name]), nn.Flatten()).double().eval()
+    x = torch.rand((3, 8, 8), dtype=torch.float64) - 0.2
+    net = nn.Sequential(body, nn.Linear(body(x[None]).shape[1], 5), nn.ReLU(), nn.Linear(5, 3)).double().eval()
+    end = limits(net, x[None])
+    alpha = 2 * max(1.0, float(end.last_alpha[0]))
+    with torch.no_grad():
+        there = net(alpha * x[None])[0]
+        torch.testing.assert_close(alpha * end.slope[0] + end.offset[0], there, rtol=1e-9, atol=1e-9)
+        for part in pieces(net, x, start=0.0):
+            for i in range(0, len(part.q) - 1, 9):
+                q, scaled = (torch.lerp(v[i], v[i + 1], 0.37) for v in (part.q, part.scaled))
+                torch.testing.assert_close(scaled / q, net((1 - q) / q * x[None])[0], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("far", [1e10, 3e15, 1e25])
+def test_the_first_alpha_is_exact_however_far_out_it_lies(far: float) -> None:
+    # one unit, on from alpha = far; logits 0 and alpha / far - 1: .999 at far (1 + log 999)
+    net = nn.Sequential(nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 2)).double()
+    net[0].weight.data.fill_(1 / far)
+    net[0].bias.data.fill_(-1.0)
+    net[2].weight.data, net[2].bias.data = torch.tensor([[0.0], [1.0]]).double(), torch.zeros(2).double()
+    first = first_alpha(net, torch.ones(1), t=0.999)
+    assert first.kind == "proved"
+    assert first.alpha == pytest.approx(far * (1 + math.log(999)), rel=1e-12)
+
+
+def broken() -> nn.Linear:
+    layer = nn.Linear(4, 3)
+    layer.weight.data[0, 0] = math.nan
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "said"),
+    [
+        (nn.Sequential(nn.Linear(4, 1), Layer(lambda x: x.squeeze(1))), (4,), r"gives \[2\] .*not logits \[2, K\]"),
+        (nn.Conv2d(1, 3, 1), (1, 4, 4), r"gives \[2, 3, 4, 4\] .*not logits"),
+        (Layer(lambda x: {"logits": x}), (4,), "gives dict"),
+        (broken(), (4,), "not finite .*check its weights"),
+        (Layer(lambda x: x.view(x.size(0) * 2, 2).sum(1).view(-1, 2)), (4,), "searches"),
+        (Layer(lambda x: x.reshape(-1, 2).mean(1).view(-1, 2)), (4,), "searches"),
+        (nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten()), (3, 4, 4), "adaptive_max.*max-pool of fixed kernel"),
+        (nn.BatchNorm1d(4, track_running_stats=False), (4,), "batch_norm.*running statistics"),
+    ],
+)
+def test_what_gives_no_logits_or_mixes_pictures_is_refused_with_the_remedy(
+    net: nn.Module, shape: tuple[int, ...], said: str
+) -> None:
+    with pytest.raises(AuditError, match=said):
+        limits(net, torch.ones(1, *shape))
+
+
+def test_a_shape_that_does_not_fit_is_told_once_and_torchs_log_stays_silent() -> None:
+    seen: list[logging.LogRecord] = []
+
+    class Keeps(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(record)
+
+    log, keeps = logging.getLogger("torch._subclasses.fake_tensor"), Keeps()
+    log.addHandler(keeps)
+    try:
+        with pytest.raises(AuditError, match="the shape must fit"):
+            limits(nn.Linear(4, 3), torch.ones(1, 5))
+    finally:
+        log.removeHandler(keeps)
+    assert not seen
+    assert not log.disabled
+
+
+def test_searches_refuse_what_is_not_finite() -> None:
+    for search in (first_alpha_on_grid, first_alpha_by_bisection):
+        with pytest.raises(AuditError, match="finite"):
+            search(nn.Linear(4, 3), torch.full((1, 4), math.nan), 0.9)
+        with pytest.raises(AuditError, match="batch = 0"):
+            search(nn.Linear(4, 3), torch.ones(1, 4), 0.9, batch=0)
