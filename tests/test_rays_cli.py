@@ -20,6 +20,10 @@ def made():
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(72, 3))
 
+def gray():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 8, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(72, 3))
+
 def soft():
     return nn.Sequential(made(), nn.Softmax(1))
 
@@ -31,6 +35,7 @@ number = 3
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "raynet.py").write_text(NET)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 
 
@@ -49,6 +54,27 @@ def test_a_net_of_ones_own_on_noise_and_pictures(here: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "x.png" in done.stdout
     assert "proved" in done.stdout
+
+
+def test_a_net_of_gray_pictures_gets_gray_pictures(here: Path) -> None:
+    """The limit is that of the picture's luma, computed here from its pixels (ITU-R BT.601)."""
+    import raynet
+    import torch
+
+    from openset.audit import limits
+
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 3), np.uint8)
+    Image.fromarray(pixels).save(here / "x.png")
+    luma = torch.from_numpy(pixels / 255 @ np.array([0.299, 0.587, 0.114]))[None, None]
+    for words, name in ((["x.png"], "x.png"), ([], "noise 0")):
+        done = CliRunner().invoke(
+            app, ["audit", "raynet:gray", *words, "--rays", "--size", "8", "--count", "1", "--json"]
+        )
+        assert done.exit_code == 0, done.output
+        record = json.loads(done.stdout)
+        assert record["picture"] == name
+        if words:
+            assert record["last_alpha"] == pytest.approx(float(limits(raynet.gray(), luma).last_alpha[0]), rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +16,7 @@ from .guard import guarded, needs, on_terminal, printable, say
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ..audit import Ray
+    from ..audit import PiecewiseNet, Ray
 
 
 @guarded
@@ -37,7 +37,7 @@ def audit(
     size: Annotated[
         int | None, typer.Option(min=1, metavar="PIXELS", help="Side of the pictures; for module:callable.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Follow rays alpha * picture to infinity: the class and confidence at the end, and the first alpha with -t.
@@ -50,11 +50,14 @@ def audit(
     if not rays:
         raise typer.BadParameter("say what to audit: --rays.")
     needs("auditing", ["torch"], "train")
-    from ..audit import ray, trace
+    from ..audit import ray
+    from ..nets import gray
 
     model, labels, side, mode = _net(net, size)
+    lines = _traced(model, side)
     names, x = _inputs(pictures or [], count, side, mode, seed)
-    lines = trace(model, tuple(x.shape[1:]))
+    if lines.shape[0] == 1:
+        x = gray(x) if pictures else x[:, :1]
     if not as_json:
         say(f"{'picture':<28} {'limit':<14} {'conf.':>6} {'first alpha':>13}  kind      regions")
     with _progress() as step:
@@ -81,6 +84,19 @@ def _net(given: str, size: int | None) -> tuple[nn.Module, tuple[str, ...], int,
     if size is None and not hasattr(made, "preprocess"):
         raise AuditError(f"how large are the pictures {given!r} takes? Give --size PIXELS")
     return made, (), size or made.preprocess.size, "stretch"
+
+
+def _traced(model: nn.Module, side: int) -> PiecewiseNet:
+    """The net read for colour pictures, or for gray ones where it takes no others."""
+    from ..audit import trace
+    from ..errors import AuditError
+
+    try:
+        return trace(model, (3, side, side))
+    except AuditError:
+        with suppress(AuditError):
+            return trace(model, (1, side, side))
+        raise
 
 
 def _inputs(pictures: list[str], count: int, side: int, mode: str, seed: int) -> tuple[list[str], Tensor]:
