@@ -65,6 +65,29 @@ def test_noise_is_low_passed_neighbours_agree_far_better_than_in_uniform_noise()
     assert roughness(paper_noise(x, source())) < 0.6  # exp(-1/4) correlated at the least blur: 2 - 2 * .78 = .44
 
 
+def test_the_blur_is_drawn_once_a_batch_uniformly_from_1_to_2_5() -> None:
+    """A white pixel on black, blurred and stretched, falls to exp(-1 / (2 s^2)) beside it: s can be read off."""
+    dot = torch.zeros(4, 3, 41, 41, dtype=torch.float64)
+    dot[..., 20, 20] = 1
+    drawn = []
+    for seed in range(300):
+        found = []
+        for z in paper_noise(dot, source(seed))[
+            2:
+        ]:  # permuted: the pixel lies anywhere, mirrored where it is near an edge
+            row, column = divmod(int(z[0].argmax()), 41)
+            if 15 <= row < 26 and 15 <= column < 26:
+                beside = (z[0, row, column + 1] / z[0, row, column]).item()
+                found.append((-1 / (2 * np.log(beside))) ** 0.5)
+        assert max(found, default=0) - min(found, default=0) < 1e-9
+        drawn += found[:1]
+    assert len(drawn) > 25
+    assert min(drawn) >= 1
+    assert max(drawn) <= 2.5
+    assert np.mean(drawn) == pytest.approx(1.75, abs=4 * 1.5 / (12 * len(drawn)) ** 0.5)
+    assert np.std(drawn) == pytest.approx(1.5 / 12**0.5, abs=0.12)
+
+
 def test_constant_pictures_and_batches_of_one_and_none_stay_finite() -> None:
     for value in (0.0, 0.37, 1.0):
         z = paper_noise(torch.full((4, 3, 8, 8), value), source())
