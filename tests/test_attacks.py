@@ -268,6 +268,29 @@ def test_the_report_tells_dead_images_and_layers_apart() -> None:
     assert not a.gradient_report(net, torch.tensor([[0.1]]).double()).constant.any()
 
 
+def test_a_net_that_cuts_the_graph_is_searched_without_gradients_and_told_to_have_none() -> None:
+    class Cut(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = small_net(3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.no_grad():
+                return self.net(x)
+
+    z = torch.rand((2, 3, 6, 6), generator=source(7), dtype=torch.float64)
+    for net in (Cut(), nn.Sequential(Cut(), nn.Linear(4, 4).double())):
+        assert a.gradient_report(net, z).share == 1
+        found = a.worst(net, z, eps=0.3, generator=source(), budget="quick")
+        assert found.vanished["at z"] == found.vanished["at the worst points"] == 1
+        assert bool((found.confidence > value(net, z).exp()).all())
+
+
+def test_an_unknown_budget_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"quick, audit, long, got 'all'"):
+        a.worst(small_net(1), torch.rand((1, 1, 6, 6)).double(), eps=0.1, generator=source(), budget="all")  # type: ignore[arg-type]
+
+
 def test_checkpoints_are_the_papers() -> None:
     assert checkpoints(100) == {22, 41, 57, 70, 80, 87, 93, 99}
     assert max(checkpoints(7)) <= 7

@@ -64,6 +64,14 @@ def check(z: Tensor, eps: float, **counts: int) -> None:
         raise ValueError(f"z must lie in [0, 1], got [{z.min().item()}, {z.max().item()}]: divide pixels by 255")
 
 
+def gradient_of(value: Tensor, x: Tensor) -> Tensor:
+    """The gradient of the sum of `value` [B] at x, zero where x does not reach it: a net may cut the graph."""
+    if not value.requires_grad:
+        return torch.zeros_like(x)
+    (gradient,) = torch.autograd.grad(value.sum(), x, allow_unused=True)
+    return torch.zeros_like(x) if gradient is None else gradient
+
+
 class Best:
     """The best point so far of each image and its value, from z on. Use inside `evaluating(net)`."""
 

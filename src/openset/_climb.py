@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ._ball import Best, Objective, check, evaluating, project, spread, uniform
+from ._ball import Best, Objective, check, evaluating, gradient_of, project, spread, uniform
 from .losses import log_max_prob
 
 MOMENTUM, RISING = 0.75, 0.75
@@ -86,7 +86,7 @@ def _gradient(best: Best, x: Tensor, loss: Objective) -> tuple[Tensor, Tensor]:
         x = x.detach().requires_grad_()
         logits = best.net(x)
         value = loss(logits)
-        (gradient,) = torch.autograd.grad(value.sum(), x)
+        gradient = gradient_of(value, x)
     best.take(x.detach(), best.objective(logits.detach()))
     return value.detach(), gradient
 

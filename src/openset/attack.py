@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ._ball import Best, Objective, check, evaluating, project, random_start
+from ._ball import Best, Objective, check, evaluating, gradient_of, project, random_start
 from ._climb import apgd, let_through, log_prob_of, margin, uniform_start
 from ._combine import chain, targeted, transfer
 from ._patterns import HELD_OUT, PATTERNS, TRAINED
@@ -91,8 +91,7 @@ def maximise_confidence(
                 current = objective(net(x))
             best.take(x, current)
             if not last:
-                (gradient,) = torch.autograd.grad(current.sum(), x)
-                x = best.project(x.detach() + size * gradient.sign())
+                x = best.project(x.detach() + size * gradient_of(current, x).sign())
         return best.x
 
 
@@ -148,9 +147,11 @@ def worst(
     own classes: they were measured to matter most). others: nets whose weak points are tried on this one. budget: a
     larger one runs the smaller ones too, with the same draws, so it never finds less. batch: images attacked side by
     side. One number is drawn from `generator`; every family has a stream of its own, made from it. Raises ValueError
-    for a negative eps or pixels outside [0, 1]. 'searched', from below: never an upper bound.
+    for a negative eps, pixels outside [0, 1] or an unknown budget. 'searched', from below: never an upper bound.
     """
     check(z, eps)
+    if budget not in PLANS:
+        raise ValueError(f"budget must be one of {', '.join(PLANS)}, got {budget!r}")
     seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device).item())
     levels = list(PLANS)[: list(PLANS).index(budget) + 1]
     parts = []
