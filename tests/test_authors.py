@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,30 @@ def test_a_file_that_is_no_npz_is_refused_by_name(tmp_path: Path, content: bytes
         authors.load(tmp_path / "net.npz")
     with pytest.raises(DataError, match=r"nowhere\.npz"):
         authors.load(tmp_path / "nowhere.npz")
+
+
+@pytest.mark.parametrize("place", [300, 5_000, 60_000, -40])
+def test_a_compressed_file_with_spoilt_bytes_is_refused_by_name(tmp_path: Path, place: int) -> None:
+    np.savez_compressed(tmp_path / "net.npz", **drawn())  # type: ignore[arg-type]
+    content = bytearray((tmp_path / "net.npz").read_bytes())
+    content[place : place + 20 or None] = b"\xff" * 20
+    (tmp_path / "net.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"net\.npz"):
+        authors.load(tmp_path / "net.npz")
+
+
+def test_a_pickle_in_a_file_is_never_loaded(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (tmp_path / "ran",)  # type: ignore[return-value]
+
+    arrays = drawn() | {"logit|fc|biases": np.array([Bomb()] * 7, object)}
+    np.savez(tmp_path / "net.npz", **arrays)  # type: ignore[arg-type]
+    (tmp_path / "bare.npz").write_bytes(pickle.dumps(Bomb()))
+    for name in ("net.npz", "bare.npz"):
+        with pytest.raises(DataError, match=name):
+            authors.load(tmp_path / name)
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.skipif(not AUTHORS.is_dir(), reason="the authors' released nets are not beside this repository")

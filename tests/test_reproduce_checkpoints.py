@@ -79,6 +79,35 @@ def test_the_command_measures_once_and_says_the_papers_figures(tmp_path: Path) -
     assert json.loads(other.stdout)["noise_mmc"]["n"] == 5
 
 
+def test_another_file_of_the_same_name_and_a_spoilt_cell_are_measured_anew(tmp_path: Path) -> None:
+    def measured(folder: str) -> float:
+        words = ["reproduce", "checkpoints", str(tmp_path / folder), *FEW, "--cells", str(tmp_path / "cells"), "--json"]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)["noise_mmc"]["value"]
+
+    arrays = drawn(10)
+    for folder, head in (("a", arrays["logit|fc|weights"]), ("b", 0 * arrays["logit|fc|weights"])):
+        (tmp_path / folder).mkdir()
+        told = arrays | {"logit|fc|weights": head, "logit|fc|biases": 0 * arrays["logit|fc|biases"]}
+        np.savez(tmp_path / folder / "svhn_plain.npz", **told)  # type: ignore[arg-type]
+    first = measured("a")
+    assert first > 0.2
+    assert measured("b") == pytest.approx(0.1)  # all logits 0
+    (tmp_path / "cells" / "svhn_plain.json").write_text('{"sizes": {"no')
+    assert measured("a") == pytest.approx(first)
+
+
+def test_a_broken_net_is_told_before_the_others_are_measured(tmp_path: Path) -> None:
+    np.savez(tmp_path / "svhn_plain.npz", **drawn(10))  # type: ignore[arg-type]
+    (tmp_path / "svhn_acet.npz").write_bytes((tmp_path / "svhn_plain.npz").read_bytes()[:9000])
+    words = ["reproduce", "checkpoints", str(tmp_path), *FEW, "--cells", str(tmp_path / "cells")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 1
+    assert "svhn_acet.npz" in done.output
+    assert not (tmp_path / "cells").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "said"), [(None, "is no folder"), ("empty", "holds no npz"), ("foreign", r"missing arrays")]
 )

@@ -130,6 +130,29 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(data: Path) -> None:
     assert "other settings" in text
 
 
+def test_a_broken_set_is_told_before_anything_is_trained(data: Path) -> None:
+    for path, name in (
+        (data / "svhn" / "test_32x32.mat", "test_32x32.mat"),
+        (data / "mnist" / "t10k-labels-idx1-ubyte", "t10k"),
+    ):
+        kept = path.read_bytes()
+        path.write_bytes(kept[: len(kept) // 2])
+        code, text = command("table1", "mnist", data, *FEW)
+        path.write_bytes(kept)
+        assert code == 1
+        assert name in text
+        assert not (data / "runs").exists()
+
+
+def test_a_spoilt_note_of_a_run_is_not_taken_for_this_one(data: Path) -> None:
+    home = home_of(data / "runs", "mnist", "plain", shortened(SCHEDULES["short"], 1), 0)
+    home.mkdir(parents=True)
+    (home / "asked.json").write_text('{"config": {"sch')
+    code, text = command("table2", "mnist", data, "--epochs", "1", "--schemes", "plain", "--threads", "1")
+    assert code == 1
+    assert "other settings" in text
+
+
 def test_training_that_was_killed_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     write_mnist(tmp_path / "mnist")
     schedule = dataclasses.replace(shortened(SCHEDULES["short"], 2), attack_steps=2)

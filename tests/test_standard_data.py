@@ -57,6 +57,24 @@ def test_a_missing_set_is_told_with_where_it_comes_from(tmp_path: Path, name: st
         read(name, "test", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("x", "y", "said"),
+    [
+        (np.zeros((4, 28, 28), np.uint8), np.full(4, 26, np.uint8), "labels up to 26"),  # EMNIST's letters
+        (np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.uint8), "0 pictures"),
+        (np.zeros((4, 32, 32), np.uint8), np.zeros(4, np.uint8), r"\(1, 32, 32\)"),
+    ],
+)
+def test_another_sets_files_under_mnists_names_are_told(
+    tmp_path: Path, x: np.ndarray, y: np.ndarray, said: str
+) -> None:
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / "train-images-idx3-ubyte").write_bytes(idx(x))
+    (tmp_path / "mnist" / "train-labels-idx1-ubyte").write_bytes(idx(y))
+    with pytest.raises(DataError, match=f"{said}.*not mnist's"):
+        read("mnist", "train", tmp_path)
+
+
 def test_files_named_with_a_dot_and_in_deeper_folders_are_found(tmp_path: Path) -> None:
     write_mnist(tmp_path / "mnist" / "raw")
     for file in (tmp_path / "mnist" / "raw").iterdir():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +22,16 @@ from .nets import ResNetSmall
 
 Arrays = Mapping[str, NDArray[np.float32]]
 MOVING = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+READING = (  # what numpy and zipfile raise for a file that is damaged, encrypted or something else
+    OSError,
+    EOFError,
+    ValueError,
+    AttributeError,
+    TypeError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 STEP = "Variable"  # the optimiser's step counter: the one array that is not the net's
 
 
@@ -81,7 +92,7 @@ def load(path: str | os.PathLike[str]) -> ResNetSmall:
         with file.open("rb") as handle, np.load(handle, allow_pickle=False) as held:
             arrays = {name: held[name] for name in held.files}
         return convert(arrays)
-    except (OSError, EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+    except READING as error:
         raise DataError(f"{file}: not one of the released nets (npz, ResNetSmall as in TensorFlow): {error}") from error
 
 

@@ -104,8 +104,9 @@ def table1(
     Exit code: 0 done, 1 it could not be done, 2 the command line is wrong, 130 stopped with Ctrl-C
     """
     needs("training the paper's nets", ["torch"], "reproduce")
-    from ..reproduce import tables
+    from ..reproduce import datasets, tables
 
+    datasets.check(dataset.value, data)  # a broken file is told before hours of training
     sizes = tables.Sizes(images=images, attacked=attacked)
 
     def row(net: Any, place: Place, tell: Tell) -> dict[str, Any]:

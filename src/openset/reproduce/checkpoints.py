@@ -7,6 +7,7 @@ is true (`openset.attack.worst`, docs/paper.md).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -160,13 +161,27 @@ def find_nets(folder: Path, only: str = "") -> list[Path]:
     return found
 
 
+def _kept(cell: Path) -> Mapping[str, Any]:
+    """What was measured before; nothing where there is no such file, or a spoilt one."""
+    try:
+        known = json.loads(cell.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return known if isinstance(known, dict) and isinstance(known.get("values"), dict) else {}
+
+
 def run(path: Path, cells: Path, sizes: Sizes) -> dict[str, Any]:
-    """One net's summary; its single values are kept in `cells` and not measured again at the same sizes."""
-    cell, asked = cells / f"{path.stem}.json", asdict(sizes)
-    known: Mapping[str, Any] = json.loads(cell.read_text()) if cell.exists() else {}
-    if known.get("sizes") != asked:
-        values = {key: [finite(x) for x in given] for key, given in measure(authors.load(path), sizes).items()}
-        known = {"sizes": asked, "values": values}
+    """One net's summary; its single values are kept in `cells` and not measured again for the same file and sizes.
+
+    Raises DataError for a file that is not one of the nets.
+    """
+    net = authors.load(path)
+    cell = cells / f"{path.stem}.json"
+    asked = {"sizes": asdict(sizes), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    known = _kept(cell)
+    if any(known.get(key) != value for key, value in asked.items()):
+        values = {key: [finite(x) for x in given] for key, given in measure(net, sizes).items()}
+        known = {**asked, "values": values}
         write_atomic(cell, json.dumps(known).encode())
     read = {key: [math.inf if x is None else x for x in given] for key, given in known["values"].items()}
     return summary(path.stem, read)

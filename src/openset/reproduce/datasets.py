@@ -56,11 +56,26 @@ def read(name: str, part: str, folder: Path) -> Labelled:
     home = folder / name
     if name in ("mnist", "fashion-mnist"):
         images, labels = (_find(home, file, name) for file in IDX[part])
-        return read_mnist(images, labels)
+        x, y = read_mnist(images, labels)
+        if not len(y) or x.shape[1:] != (1, 28, 28) or y.max() >= SETS[name].classes:
+            raise DataError(
+                f"{images}: {len(y)} pictures of shape {x.shape[1:]} with labels up to {y.max(initial=0)} are not "
+                f"{name}'s, which are [1, 28, 28] with labels 0 to 9: is it another set's file?"
+            )
+        return x, y
     if name == "svhn":
         return read_svhn(_find(home, f"{part}_32x32.mat", name))
     files = BATCHES[part] if name == "cifar10" else (f"{part}.bin",)
     return read_cifar([_find(home, file, name) for file in files], coarse=name == "cifar100")
+
+
+def check(name: str, folder: Path) -> None:
+    """Read both parts of the set, and the test part of every other set that is there. Raises DataError."""
+    for part in ("train", "test"):
+        read(name, part, folder)
+    for other in SETS:
+        if other != name and present(other, folder):
+            read(other, "test", folder)
 
 
 def present(name: str, folder: Path) -> bool:

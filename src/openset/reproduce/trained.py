@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -98,7 +99,7 @@ def trained(
     home, config = home_of(runs, dataset, scheme, schedule, seed), config_of(scheme, schedule, dataset, seed)
     asked = json.loads(json.dumps({"config": asdict(config), "warm": schedule.warm, "dataset": dataset}))
     note = home / "asked.json"
-    if note.exists() and json.loads(note.read_text()) != asked:
+    if note.exists() and _noted(note) != asked:
         raise TrainingError(f"'{home}' was trained with other settings: give another --runs folder, or remove it")
     with reproducible(torch.device("cpu"), threads):
         torch.manual_seed(seed_of(seed, "weights"))
@@ -134,6 +135,14 @@ def trained(
             ) from None
         write_atomic(home / "done", b"")
     return net.cpu().eval()
+
+
+def _noted(note: Path) -> Any:
+    """What the run was asked for, or None where the note is spoilt."""
+    try:
+        return json.loads(note.read_bytes())
+    except ValueError:
+        return None
 
 
 def shortened(schedule: Schedule, epochs: int | None) -> Schedule:
