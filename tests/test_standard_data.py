@@ -6,6 +6,7 @@ import gzip
 import pickle
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,32 @@ def test_hostile_mat_files_are_named(tmp_path: Path, how: str) -> None:
         path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(DataError, match=r"test_32x32.mat"):
         read_svhn(path)
+
+
+def test_spoilt_mat_files_are_read_or_refused_and_end_nothing(tmp_path: Path) -> None:
+    rng, path = np.random.default_rng(0), tmp_path / "test_32x32.mat"
+    x, y = rng.integers(0, 256, (32, 32, 3, 4)).astype(np.uint8), np.array([[1], [10], [3], [4]], np.uint8)
+    for packed in (False, True):
+        savemat(
+            path,
+            {"other": "text", "X": x, "y": y.astype(float), "cell": np.array([1, "a"], object)},
+            do_compression=packed,
+        )
+        whole = path.read_bytes()
+        found, labels = read_svhn(path)
+        np.testing.assert_array_equal(found, x.transpose(3, 2, 0, 1))
+        assert labels.tolist() == [1, 0, 3, 4]
+        for _ in range(300):
+            content = bytearray(whole)
+            for at in rng.integers(0, rng.choice([200, len(whole)]), rng.choice([1, 4, 20])):
+                content[at] = rng.integers(256)
+            path.write_bytes(bytes(content[: rng.choice([len(whole), rng.integers(len(whole))])]))
+            with suppress(DataError):
+                assert read_svhn(path)[0].shape == (4, 3, 32, 32)
+    for wrong in (y + 0.5, y * np.nan, y + 1j, np.array([[1], ["a"], [2], [3]], object)):
+        savemat(path, {"X": x, "y": wrong})
+        with pytest.raises(DataError, match=r"test_32x32\.mat"):
+            read_svhn(path)
 
 
 def test_another_sets_pictures_become_what_the_net_takes() -> None:
