@@ -65,6 +65,16 @@ def test_a_listed_layer_is_followed_to_the_end_and_at_every_piece(name: str) -> 
                 torch.testing.assert_close(scaled / q, net((1 - q) / q * x[None])[0], rtol=1e-9, atol=1e-9)
 
 
+def test_a_constant_of_more_channels_than_a_swept_map_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openset.audit._hinges.WIDE", 0)  # swept by changes of slope
+    torch.manual_seed(0)
+    add = Layer(lambda h: h + torch.tensor([0.1, -0.5, 0.2], dtype=h.dtype).view(3, 1, 1))
+    front = (nn.Conv2d(1, 1, 3, padding=1), nn.ReLU(), add, nn.Conv2d(3, 4, 3), nn.ReLU())
+    net, x = nn.Sequential(*front, nn.Flatten(), nn.Linear(144, 3)).double(), torch.rand(1, 8, 8).double() - 0.2
+    for part in pieces(net, x, start=0.0):
+        torch.testing.assert_close(part.logits()[:-1], net(part.alpha[:-1, None, None, None] * x), rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("far", [1e10, 3e15, 1e25])
 def test_the_first_alpha_is_exact_however_far_out_it_lies(far: float) -> None:
     # one unit, on from alpha = far; logits 0 and alpha / far - 1: .999 at far (1 + log 999)

@@ -207,7 +207,9 @@ def _norm(
 
 def _add(given: Mapping[str, Value], base: Tensor, a: Any, b: Any, alpha: float = 1) -> Patched | None:
     if not (isinstance(a, Ref) and isinstance(b, Ref)):
-        return None if isinstance(b, Ref) and alpha != 1 else next(iter(given.values())).patches
+        (value,) = given.values()
+        same = base.shape == value.base.shape and not (isinstance(b, Ref) and alpha != 1)
+        return value.patches if same else None
     if alpha != 1 or given[a.name].base.shape != given[b.name].base.shape:
         return None
     out = list(given[a.name].patches)
