@@ -51,13 +51,12 @@ def audit(
         raise typer.BadParameter("say what to audit: --rays.")
     needs("auditing", ["torch"], "train")
     from ..audit import ray
-    from ..nets import gray
 
     model, labels, side, mode = _net(net, size)
     lines = _traced(model, side)
     names, x = _inputs(pictures or [], count, side, mode, seed)
     if lines.shape[0] == 1:
-        x = gray(x) if pictures else x[:, :1]
+        x = _gray(x) if pictures else x[:, :1]
     if not as_json:
         say(f"{'picture':<28} {'limit':<14} {'conf.':>6} {'first alpha':>13}  kind      regions")
     with _progress() as step:
@@ -97,6 +96,12 @@ def _traced(model: nn.Module, side: int) -> PiecewiseNet:
         with suppress(AuditError):
             return trace(model, (1, side, side))
         raise
+
+
+def _gray(x: Tensor) -> Tensor:
+    """[B, 3, H, W] -> [B, 1, H, W], the luma of ITU-R BT.601."""
+    red, green, blue = x.split(1, 1)
+    return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
 def _inputs(pictures: list[str], count: int, side: int, mode: str, seed: int) -> tuple[list[str], Tensor]:

@@ -53,13 +53,10 @@ def checkpoints(
     Exit code: 0 done, 1 it could not be done, 2 the command line is wrong, 130 stopped with Ctrl-C
     """
     needs("measuring the released nets", ["torch", "sklearn", "skimage"], "reproduce")
-    from .. import authors
     from ..reproduce.checkpoints import Sizes, find_nets, run
 
     sizes = Sizes(images, min(attacked, images), rays, clipped)
     found = find_nets(folder, only)
-    for path in found:
-        authors.load(path)  # a broken file is told before minutes are spent on the others
     rows = []
     with _progress("nets") as step:
         for i, path in enumerate(found):

@@ -147,7 +147,7 @@ def finite(x: float) -> float | None:
 
 
 def find_nets(folder: Path, only: str = "") -> list[Path]:
-    """The npz files of the folder, the paper's nine first. Raises DataError where there is none."""
+    """The npz files of the folder, the paper's nine first. Raises DataError where there is none, or one is broken."""
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder: give the one that holds the released nets, such as svhn_plain.npz")
     order = list(PAPER)
@@ -158,6 +158,8 @@ def find_nets(folder: Path, only: str = "") -> list[Path]:
     if not found:
         asked = f" whose name contains {only!r}" if only else ""
         raise DataError(f"{folder} holds no npz{asked}: the released nets are called svhn_plain.npz and so on")
+    for path in found:
+        authors.load(path)  # told before minutes are spent on the others
     return found
 
 
