@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -445,13 +446,20 @@ def test_ctrl_c_in_training_ends_with_130_and_what_to_do(run: Run, monkeypatch: 
     assert run("train", "data") == (130, "", "")  # the run itself has said it
 
 
+def stopped(*_: object, **__: object) -> None:
+    """Ctrl-C during a long reading: Python acts on a signal at the next turn of a loop, not within the call that raises it."""
+    signal.raise_signal(signal.SIGINT)
+    for _ in range(100):
+        time.sleep(0.1)
+
+
 def test_ctrl_c_while_pictures_are_read_says_that_resume_starts(
     run: Run, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shades(here / "data", 8)
     words = ("train", "data", "-o", "run", "--net", "lenet", "--epochs", "1", "--threads", "1", "-q")
     with monkeypatch.context() as patch:
-        patch.setattr("openset._material.read_folder", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+        patch.setattr("openset._material.read_folder", stopped)
         code, out, err = run(*words)
     assert (code, out, err.count("\n")) == (130, "", 1)
     assert "the same command with --resume" in err
