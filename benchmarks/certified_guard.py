@@ -10,7 +10,7 @@ letters A to Z of matplotlib's fonts, turned, thickened, thinned; scribbles (ran
 data set teaches it, and no digit. Measured: classes changed, mean max confidence inside, AUROC of the guarded confidence against
 the other data set, noise, and crops of two photographs never seen: as they are, and with every out-picture's confidence
 replaced by its certificate (the proved highest in an l_inf ball). Attacks: every family of `openset.attack.worst` on pictures of each
-set at each eps; a try is one family on one picture. Every guard is one JSON file in RUNS, made once. Semi-joint: a copy of the net goes
+set at each eps, in float64; a try is one family on one picture. Every guard is one JSON file in RUNS, made once. Semi-joint: a copy of the net goes
 on learning under the guard, which stays as it is, from the same out-pictures (`openset.heads.fit_semi_jointly`); measured as the
 separate net is, without attacks, in a file of its own.
 """
@@ -18,6 +18,7 @@ separate net is, without attacks, in a file of its own.
 from __future__ import annotations
 
 import argparse
+import copy
 import functools
 import json
 import time
@@ -168,6 +169,7 @@ def measured(net: nn.Module, guard: CertifiedGuard, dataset: str, data: Path, at
         "photographs, others": photographs(SEEN, photograph_files()[TAUGHT:], np.random.default_rng(7)),
     }
     guarded = Guarded(net, guard)
+    exact = copy.deepcopy(guarded).double()  # what is certified is the guard itself, not its rounding in float32
     plain, p = sure(net, inside), sure(guarded, inside)
     told: dict[str, Any] = {
         "error": 100 * float((plain.argmax(1).numpy() != y).mean()),
@@ -189,15 +191,15 @@ def measured(net: nn.Module, guard: CertifiedGuard, dataset: str, data: Path, at
             bound = np.concatenate([guard.certify(part, eps, 10) for part in z.split(500)])
             row[str(eps)] = [auroc(conf, bound), *auroc_interval(conf, bound)]
             if attacked:
-                few = z[:attacked]
+                few = z[:attacked].double()
                 found = worst(
-                    guarded,
+                    exact,
                     few,
                     eps=eps,
                     generator=seeded("guard", name, str(eps)),
                     budget="quick",
-                    images=inside[:2000],
-                    others=[net],
+                    images=inside[:2000].double(),
+                    others=[exact.net],
                 )
                 told["tries"] += len(few) * len(found.by)
                 told["broken"] += sum(int((v.double().numpy() > bound[:attacked]).sum()) for v in found.by.values())
