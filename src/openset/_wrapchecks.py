@@ -35,7 +35,7 @@ def copied(model: nn.Module) -> nn.Module:
         )
     try:
         return copy.deepcopy(model).cpu().float()
-    except (RuntimeError, TypeError, NotImplementedError) as error:
+    except (RuntimeError, TypeError) as error:  # meta tensors: a kind of RuntimeError
         raise TrainingError(
             f"the net cannot be copied ({str(error)[:200]}). Give it real weights, no meta tensors; where it has an old "
             "weight_norm or spectral_norm, call torch.nn.utils.remove_weight_norm, or use those of nn.utils.parametrizations"
