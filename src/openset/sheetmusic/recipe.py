@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from . import engrave, fonts, handdrawn, lines, pictures, scores
+from .confusers import CONFUSERS
 from .corpus import Maker
 from .degrade import degrade, to_gray
 from .documents import DOCUMENTS
@@ -71,7 +72,9 @@ PARTS: Mapping[str, Part] = {
         | frozenset("photo clipart collage captioned photo_cover outline title_page logo".split()),
         photographed=0.6,
     ),
-    "hard": Part("train", "train", share=0.3, only=frozenset({"medley", "askew"}), photographed=0.3),
+    "hard": Part(
+        "train", "train", share=0.3, only=frozenset({"medley", "askew"}) | frozenset(CONFUSERS), photographed=0.3
+    ),
     "val": Part("val", "test"),
     "test": Part("test", "test"),
     "calibration": Part("val", "test", share=0.3, only=ORDINARY),
@@ -80,12 +83,15 @@ PARTS: Mapping[str, Part] = {
 
 
 def negatives(assets: Path, *, unseen: bool, held_out: bool = False) -> dict[str, Draw]:
-    """The families by name: the trained ones, or those never trained on. held_out: with the picture files kept for testing."""
+    """The families by name: the trained ones, or those never trained on. held_out: with the picture files kept for
+    testing, and without the confusers, so that what is tested on stays as it was before they were made."""
     every: dict[str, Draw] = {}
     for room in (DOCUMENTS, lines.LINES, pictures.families(assets, held_out=held_out)):
         every |= {f"{name}_2" if name in every else name: draw for name, draw in room.items()}
     chosen = {name: draw for name, draw in every.items() if (name in UNSEEN) == unseen}
-    return chosen if unseen else chosen | medleys(chosen)
+    if unseen:
+        return chosen
+    return chosen | medleys(chosen) | ({} if held_out else dict(CONFUSERS))
 
 
 def load(part: str, cache: Path) -> Maker:
