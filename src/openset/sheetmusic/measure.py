@@ -18,7 +18,7 @@ import torch
 from ..export import export
 from ..metrics import auroc, auroc_interval, clopper_pearson, mmc
 from ..types import JudgeInfo
-from .build import Plan, Say, load_backbone, pages_of, probabilities
+from .build import MEASURED, Plan, Say, load_backbone, make_data, pages_of, probabilities
 from .corpus import Corpus
 from .net import LABELS, PREPROCESS, SheetNet
 from .pool import Pages, fit_pooling, pixels_of
@@ -65,13 +65,14 @@ def at_recall(p_sheet: np.ndarray, recall: float) -> float:
     return float(np.quantile(p_sheet, 1 - recall))
 
 
-def measure(cache: Path, plan: Plan, threshold: float, say: Say) -> dict[str, Any]:
+def measure(cache: Path, plan: Plan, threshold: float, say: Say, workers: int = 2) -> dict[str, Any]:
     """All numbers of the card. `plain` is the same backbone before ACET with a two-class pooling: no "neither"."""
     judges: Mapping[str, tuple[str, bool]] = {
         "plain": ("plain", True),
         "outlier exposure": ("plain", False),
         "shipped": (plan.stages[-1].name, False),
     }
+    make_data(cache, plan, say, workers, MEASURED)
     result: dict[str, Any] = {"plan": asdict(plan), "threshold": threshold, "schemes": {}}
     scores = torch.cat([pixels_of(page)[:, :1, :512, :512] for page in _some_scores(cache)])
     for title, (name, two) in judges.items():

@@ -69,15 +69,16 @@ def ink(gray: Tensor) -> Tensor:
     return (F.max_pool2d(high, 3, 1, 1) + F.max_pool2d(dark, 3, 1, 1)).squeeze(1)
 
 
-FEATURES = 7
+FEATURES = 9
 
 
 def pooled(logits: Tensor, spread: Tensor) -> Tensor:
-    """One scale's evidence, pooled: cell logits [B, 3, h, w] and ink [B, h, w] -> [B, 7].
+    """One scale's evidence, pooled: cell logits [B, 3, h, w] and ink [B, h, w] -> [B, 9].
 
     Evidence is the log-odds of sheet music, clipped to 8 and averaged over 3 x 3 cells, so that a lone cell counts for
-    little. The seven: how many cells are likely, and very likely, sheet music (log), their share of the inked cells,
-    the soft maximum of the evidence over 3 x 3 and over 5 x 5 cells, the inked cells' mean mass on neither and other.
+    little. The nine: how many cells are likely, and very likely, sheet music (log), their share of the inked cells,
+    the soft maximum of the evidence over 3 x 3 and over 5 x 5 cells, the inked cells' mean mass on neither and other, the
+    evidence of the best inked cell, alone and over 3 x 3 cells.
     """
     odds = (logits[:, SHEET] - torch.logsumexp(logits[:, OTHER:], 1)).clamp(-8, 8)
     near = F.avg_pool2d(odds.unsqueeze(1), 3, 1, 1, count_include_pad=False).flatten(1)
@@ -92,7 +93,9 @@ def pooled(logits: Tensor, spread: Tensor) -> Tensor:
     mass = torch.softmax(logits, 1).flatten(2)
     neither = (gate * mass[:, OUT]).sum(1) / inked
     other = (gate * mass[:, OTHER]).sum(1) / inked
-    return torch.stack([torch.log1p(likely), torch.log1p(sure), likely / inked, top, top_wide, neither, other], 1)
+    best = (gate * (torch.stack([odds.flatten(1), near]) + 8)).amax(2) - 8
+    counts = [torch.log1p(likely), torch.log1p(sure), likely / inked]
+    return torch.stack([*counts, top, top_wide, neither, other, *best], 1)
 
 
 class Pooling(nn.Module):

@@ -49,13 +49,15 @@ def classes_of(families: list[str]) -> np.ndarray:
 class Part:
     """One part of the data. scores: which scores ("train", "val", "test"); letters: which fonts; unseen: only families
     that are never trained on instead of the trained ones; share: of scores among all pictures; only: just these
-    families; photographed: the least share of the scores that are photographs."""
+    families; often: of these, drawn four times as often; photographed: the least share of the scores that are photographs.
+    The confusers are drawn where `only` names them."""
 
     scores: str
     letters: str
     unseen: bool = False
     share: float = 0.45
     only: frozenset[str] = frozenset()
+    often: frozenset[str] = frozenset()
     photographed: float = 0.0
 
 
@@ -73,7 +75,12 @@ PARTS: Mapping[str, Part] = {
         photographed=0.6,
     ),
     "hard": Part(
-        "train", "train", share=0.3, only=frozenset({"medley", "askew"}) | frozenset(CONFUSERS), photographed=0.3
+        "train",
+        "train",
+        share=0.3,
+        only=frozenset({"medley", "askew"}) | frozenset(CONFUSERS),
+        often=frozenset({"medley", "askew"}),
+        photographed=0.3,
     ),
     "val": Part("val", "test"),
     "test": Part("test", "test"),
@@ -101,7 +108,8 @@ def load(part: str, cache: Path) -> Maker:
     fonts.use(fonts.split(own, "train" if spec.letters == "train" else "test") or own)
     music = scores.find_scores(spec.scores)
     others = negatives(cache / "assets", unseen=spec.unseen, held_out=spec.letters == "test")
-    others = {name: draw for name, draw in others.items() if not spec.only or name in spec.only}
+    others = {name: draw for name, draw in others.items() if name in (spec.only or others.keys() - CONFUSERS.keys())}
+    names = [name for name in others for _ in range(4 if name in spec.often else 1)]
     grounds = backgrounds(cache / "assets")
 
     def make(rng: np.random.Generator) -> Sample:
@@ -112,7 +120,7 @@ def load(part: str, cache: Path) -> Maker:
                 sample = degrade(clean, rng, kind=kind, pictures=grounds)
                 if sample.sheet:
                     return sample
-        name = list(others)[int(rng.integers(len(others)))]
+        name = names[int(rng.integers(len(names)))]
         return degrade(Sample(others[name](rng), name, False), rng, pictures=grounds)
 
     return make
