@@ -13,6 +13,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from choosing_heads import HEADS
+from openset.errors import TrainingError
 from openset.reproduce.trained import ALL_SCHEMES
 from openset.runfile import write_atomic
 from outside import OTHER
@@ -27,7 +28,7 @@ Balls: the mean proved highest confidence in l_inf balls of .01, .05, .1 around 
 
 
 def read_cells(results: Path, dataset: str) -> dict[tuple[str, str], list[Cell]]:
-    """(scheme, head) -> its cells by seed, in the tables' order; only what is there."""
+    """(scheme, head) -> its cells by seed, in the tables' order; only what is there. Raises TrainingError for a mix of settings."""
     found: dict[tuple[str, str], list[Cell]] = {}
     for scheme in ALL_SCHEMES:
         for head in HEADS:
@@ -35,6 +36,10 @@ def read_cells(results: Path, dataset: str) -> dict[tuple[str, str], list[Cell]]
             cells = sorted((json.loads(file.read_text()) for file in files), key=lambda cell: int(cell["seed"]))
             if cells:
                 found[scheme, head] = cells
+    if len({json.dumps(cell["settings"], sort_keys=True) for cells in found.values() for cell in cells}) > 1:
+        raise TrainingError(
+            f"the cells of {dataset} in '{results}' were made with different settings: remove those of one"
+        )
     return found
 
 

@@ -102,6 +102,10 @@ def test_cells_hold_what_is_computed_by_hand_and_are_made_once(
 
     with pytest.raises(TrainingError, match="other settings"):
         choosing.main(words(data, "--images", "3"))
+    other = data.parent / "cells" / "quick" / "mnist-plain-none-6.json"
+    other.write_text(json.dumps(none | {"seed": 6, "settings": none["settings"] | {"attacked": 3}}))
+    with pytest.raises(TrainingError, match="different settings"):
+        choosing.main(words(data, "--read"))
 
 
 @pytest.mark.usefixtures("choosing")
