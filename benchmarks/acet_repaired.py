@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,56 +22,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openset._loop import _step as one_step
-from openset._loop import fit
-from openset._mended import LIFE
-from openset._schedule import Config, make_optimiser, reproducible
+from costs import step_seconds
 from openset.attack import FAMILIES_HELD_OUT, worst
 from openset.data.noise import paper_noise
-from openset.loader import Material, Split
 from openset.metrics import clopper_pearson, mean_interval
-from openset.nets import Net, build
+from openset.nets import Net
 from openset.reproduce.datasets import as_inputs, read
 from openset.reproduce.material import seeded
-from openset.reproduce.trained import BATCH, SCHEDULES, WATCHED, Arrays, config_of, trained
-from openset.runfile import STATE, load_net, read_tensors, write_atomic
+from openset.reproduce.trained import SCHEDULES, AnyScheme, home_of, shortened, trained
+from openset.runfile import write_atomic
+from outside import OTHER
+from telling import teller
 
 EPS, HIGH, CHUNK = 0.3, 0.25, 64
-NETS = ("plain", "ceda", "acet", "acet-mended")
-OTHER = {"mnist": "fashion-mnist", "fashion-mnist": "mnist"}
-
-
-def mended_config(dataset: str, seed: int, epochs: int) -> Config:
-    """As plain's of the short schedule, for the scheme acet-mended; eps grows over two fifths of the epochs."""
-    from dataclasses import replace
-
-    plain = config_of("plain", SCHEDULES["short"], dataset, seed)
-    return replace(plain, scheme="acet-mended", epochs=epochs, patience=epochs, ramp=True)
-
-
-def train_mended(dataset: str, data: Path, home: Path, seed: int, count: int | None, epochs: int) -> Net:
-    """The net at the end of training, resumed or loaded where it was trained before."""
-    config = mended_config(dataset, seed, epochs)
-    with reproducible(torch.device("cpu"), torch.get_num_threads()):
-        torch.manual_seed(seed)
-        net = build("lenet", 10)
-        if not (home / "done").exists():
-            x, y = (part[:count] for part in read(dataset, "train", data))
-            watched = Split(Arrays(x[:WATCHED]), y[:WATCHED])
-            names = tuple(map(str, range(10)))
-            material = Material(names, net.preprocess, Split(Arrays(x), y), watched, watched)
-            told = time.monotonic()
-
-            def tell(epoch: int, step: int, steps: int, loss: float) -> None:
-                nonlocal told
-                if time.monotonic() - told > 30:
-                    print(f"epoch {epoch + 1}/{epochs} step {step}/{steps} loss {loss:.3f}", flush=True)
-                    told = time.monotonic()
-
-            fit(net, material, config, home, device=torch.device("cpu"), on_step=tell)
-            write_atomic(home / "done", b"")
-        load_net(net, read_tensors(home / STATE)[0])
-    return net.eval()
+NETS: tuple[AnyScheme, ...] = ("plain", "ceda", "acet", "acet-mended")
 
 
 def once(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -115,24 +78,9 @@ def audit(net: Net, others: list[Net], dataset: str, data: Path, n: int, budget:
     return {"noise": quiet, "worst": found, "by": families, "budget": budget}
 
 
-def cost(dataset: str, data: Path, rounds: int = 9) -> dict[str, Any]:
-    """Median CPU seconds of one training step of each scheme, taken in turns, and the ratio to plain's."""
-    x, y = read(dataset, "train", data)
-    batch = as_inputs(x[:BATCH], (1, 28, 28)), torch.from_numpy(y[:BATCH]), None
-    configs = {name: config_of(name, SCHEDULES["short"], dataset, 0) for name in NETS[:3]}  # type: ignore[arg-type]
-    configs["acet-mended"] = mended_config(dataset, 0, 5)
-    seconds: dict[str, list[float]] = {name: [] for name in NETS}
-    nets = {name: build("lenet", 10) for name in NETS}
-    optimisers = {name: make_optimiser(nets[name], configs[name]) for name in NETS}
-    chains: dict[str, Any] = dict.fromkeys(NETS)
-    for _ in range(LIFE + rounds):
-        for name in NETS:
-            began, at = time.process_time(), (configs[name].epochs - 1, 0, 1)
-            _, chains[name] = one_step(
-                nets[name], optimisers[name], batch, configs[name], torch.device("cpu"), at, chains[name]
-            )
-            seconds[name].append(time.process_time() - began)
-    medians = {name: float(np.median(values[LIFE:])) for name, values in seconds.items()}
+def cost(dataset: str, data: Path) -> dict[str, Any]:
+    """CPU seconds of one training step of each scheme, and the ratio to plain's."""
+    medians = step_seconds(dataset, data, NETS)
     return {"seconds": medians, "ratio": {name: value / medians["plain"] for name, value in medians.items()}}
 
 
@@ -159,30 +107,26 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/reproduce"))
     parser.add_argument("--nets", default=",".join(NETS), help="which of them, by commas")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=SCHEDULES["short"].epochs["plain"], help="of acet-mended")
-    parser.add_argument("--count", type=int, help="train acet-mended on the first COUNT pictures: to try it out")
+    parser.add_argument("--epochs", type=int, help="of acet-mended; default: as many as plain's")
     parser.add_argument("--long", type=int, default=256, help="noise pictures for the long audit (acet, acet-mended)")
     parser.add_argument("--short", type=int, default=64, help="noise pictures for the audit of plain and CEDA")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--table", type=Path, metavar="FILE")
     options = parser.parse_args(words)
     torch.set_num_threads(options.threads)
-    chosen = options.nets.split(",")
-    suffix = f"-{options.count}" if options.count else ""
-    home = options.runs / f"{options.dataset}-acet-mended-{options.epochs}{suffix}-{options.seed}"
-    nets: dict[str, Net] = {}
-    for name in chosen:
-        if name == "acet-mended":
-            nets[name] = train_mended(options.dataset, options.data, home, options.seed, options.count, options.epochs)
-        else:
-            nets[name] = trained(
-                options.dataset, name, SCHEDULES["short"], data=options.data, runs=options.runs, seed=options.seed,
-                threads=options.threads, tell=lambda *_: None,
-            )  # fmt: skip
+    schedules = dict.fromkeys(NETS, SCHEDULES["short"])
+    schedules["acet-mended"] = shortened(SCHEDULES["short"], options.epochs)
+    home = home_of(options.runs, options.dataset, "acet-mended", schedules["acet-mended"], options.seed)
+    nets: dict[AnyScheme, Net] = {
+        name: trained(
+            options.dataset, name, schedules[name], data=options.data, runs=options.runs, seed=options.seed,
+            threads=options.threads, tell=teller(),
+        )
+        for name in options.nets.split(",")
+    }  # fmt: skip
     kept = home / "compared"
     ratios = once(kept / "cost.json", lambda: cost(options.dataset, options.data))["ratio"]
     lines = []
-    epochs = SCHEDULES["short"].epochs
     for name, net in nets.items():
         print(name, flush=True)
         others = [other for key, other in nets.items() if key != name]
@@ -196,7 +140,7 @@ def main(words: list[str] | None = None) -> None:
                 ),
             ),
         }
-        trained_for = str(options.epochs) if name == "acet-mended" else str(epochs[name])  # type: ignore[index]
+        trained_for = str(schedules[name].epochs[name])
         lines.append(row(name, parts, ratios[name], trained_for + (" after CEDA's" if name == "acet" else "")))
     text = "\n".join(
         [

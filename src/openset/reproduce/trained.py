@@ -1,14 +1,17 @@
-"""The paper's nets trained here: plain, CEDA and ACET on one of its data sets, by the recipe or by a shorter one.
+"""The paper's nets trained here: plain, CEDA and ACET on one of its data sets, by the recipe or by a shorter one; and beside them
+ACET mended and outlier exposure, which the paper does not have.
 
 The recipe (Hein et al. 2019, arXiv 1812.05720, as released): as many out-pictures as pictures in a batch of 128, SGD with
 momentum .9, weight decay 5e-4, a tenth of the rate at 50, 75 and 90 % of 100 epochs; ACET with eps .3 and 40 steps from
 the first batch on. "short" keeps losses, noise, eps and rates and shortens the training only: fewer epochs, fewer and
-larger attack steps (eps / 5), and ACET goes on from CEDA's weights. Evaluation is never shortened.
+larger attack steps (eps / 5), and ACET goes on from CEDA's weights. Evaluation is never shortened. ACET mended starts from
+random weights, and its eps grows (`_schedule.eps_at`); outlier exposure takes out-pictures that it is given.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +23,7 @@ import torch
 
 from .._loop import fit
 from .._schedule import Config, reproducible
+from .._schedule import Scheme as AnyScheme
 from ..errors import TrainingError
 from ..loader import Augment, Material, Pixels, Split
 from ..nets import Net, build
@@ -27,7 +31,8 @@ from ..runfile import STATE, load_net, read_tensors, seed_of, write_atomic
 from .datasets import SETS, read
 from .papers import Scheme
 
-SCHEMES: tuple[Scheme, ...] = ("plain", "ceda", "acet")
+SCHEMES: tuple[Scheme, ...] = ("plain", "ceda", "acet")  # the paper's
+ALL_SCHEMES: tuple[AnyScheme, ...] = (*SCHEMES, "acet-mended", "oe")
 BATCH, WATCHED = 128, 500  # WATCHED: training pictures that the progress line is measured on; nothing is chosen by it
 Step = Callable[[str, int, int], None]
 
@@ -37,15 +42,15 @@ class Schedule:
     """How long the schemes are trained, and how ACET's noise is attacked meanwhile. warm: ACET starts from CEDA's weights."""
 
     name: str
-    epochs: Mapping[Scheme, int]
+    epochs: Mapping[AnyScheme, int]
     attack_steps: int
     lr: float
     warm: bool
 
 
 SCHEDULES: Mapping[str, Schedule] = {
-    "paper": Schedule("paper", {"plain": 100, "ceda": 100, "acet": 100}, 40, 0.1, False),
-    "short": Schedule("short", {"plain": 6, "ceda": 6, "acet": 3}, 5, 0.1, True),
+    "paper": Schedule("paper", dict.fromkeys(ALL_SCHEMES, 100), 40, 0.1, False),
+    "short": Schedule("short", {"plain": 6, "ceda": 6, "acet": 3, "acet-mended": 6, "oe": 6}, 5, 0.1, True),
 }
 
 
@@ -62,7 +67,7 @@ class Arrays(Sequence[Pixels]):
         return self.images[index]
 
 
-def config_of(scheme: Scheme, schedule: Schedule, dataset: str, seed: int) -> Config:
+def config_of(scheme: AnyScheme, schedule: Schedule, dataset: str, seed: int) -> Config:
     """Random crops and mirrors for CIFAR, crops for SVHN, none for the gray sets."""
     augment: Augment = "none" if SETS[dataset].net == "lenet" else "crop" if dataset == "svhn" else "crop-flip"
     epochs = schedule.epochs[scheme]
@@ -79,25 +84,38 @@ def config_of(scheme: Scheme, schedule: Schedule, dataset: str, seed: int) -> Co
         patience=epochs,
         augment=augment,
         seed=seed,
-        ramp=False,
+        ramp=scheme == "acet-mended",
     )
 
 
-def home_of(runs: Path, dataset: str, scheme: Scheme, schedule: Schedule, seed: int) -> Path:
+def home_of(runs: Path, dataset: str, scheme: AnyScheme, schedule: Schedule, seed: int) -> Path:
     return runs / f"{dataset}-{scheme}-{schedule.name}-{seed}"
 
 
 def trained(
-    dataset: str, scheme: Scheme, schedule: Schedule, *, data: Path, runs: Path, seed: int, threads: int, tell: Step
+    dataset: str,
+    scheme: AnyScheme,
+    schedule: Schedule,
+    *,
+    data: Path,
+    runs: Path,
+    seed: int,
+    threads: int,
+    tell: Step,
+    outside: np.ndarray | None = None,
 ) -> Net:
     """The net in eval mode: loaded where it was trained before, else trained (resumed) and kept in `runs`.
 
-    data: a folder as `datasets.read` wants it. tell(what, done, total) as it goes. Raises DataError, TrainingError,
-    KeyboardInterrupt with the state saved.
+    data: a folder as `datasets.read` wants it. tell(what, done, total) as it goes. outside: uint8 [N, C, H, W], the out-pictures
+    of "oe" and of no other scheme. Raises DataError, TrainingError, KeyboardInterrupt with the state saved.
     """
     known = SETS[dataset]
     home, config = home_of(runs, dataset, scheme, schedule, seed), config_of(scheme, schedule, dataset, seed)
+    if (scheme == "oe") != (outside is not None and len(outside) > 0):
+        raise TrainingError(f"scheme {scheme!r}: give out-pictures for 'oe', and for no other scheme")
     asked = json.loads(json.dumps({"config": asdict(config), "warm": schedule.warm, "dataset": dataset}))
+    if outside is not None:
+        asked["outside"] = hashlib.sha256(outside.tobytes()).hexdigest()
     note = home / "asked.json"
     if note.exists() and _noted(note) != asked:
         raise TrainingError(f"'{home}' was trained with other settings: give another --runs folder, or remove it")
@@ -115,7 +133,8 @@ def trained(
         everything = Split(Arrays(images), labels)
         watched = Split(Arrays(images[:WATCHED]), labels[:WATCHED])
         names = tuple(map(str, range(known.classes)))
-        material = Material(names, net.preprocess, everything, watched, watched)
+        out = () if outside is None else Arrays(outside)
+        material = Material(names, net.preprocess, everything, watched, watched, out)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         what = f"{dataset} {scheme}"
         try:
@@ -149,5 +168,5 @@ def shortened(schedule: Schedule, epochs: int | None) -> Schedule:
     """The schedule with every scheme trained for `epochs` (None: as it is); its name then says so."""
     if epochs is None:
         return schedule
-    counts: dict[Scheme, int] = dict.fromkeys(SCHEMES, epochs)
+    counts: dict[AnyScheme, int] = dict.fromkeys(ALL_SCHEMES, epochs)
     return dataclasses.replace(schedule, name=f"{schedule.name}{epochs}", epochs=counts)

@@ -1,0 +1,158 @@
+"""The tables of `choosing.py` out of its cells, as Markdown, and where they go in a page."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from choosing_heads import HEADS
+from openset.errors import TrainingError
+from openset.reproduce.trained import ALL_SCHEMES
+from openset.runfile import write_atomic
+from outside import OTHER
+
+Cell = dict[str, Any]
+NOTE = """In a cell: the mean over seeds ± half of Student's 95 % interval from three seeds on; (least to most) of two; one seed's number
+stands alone. Intervals are not cut at 0 and 1. Seeds draw weights, batches and what teaches; the pictures that measure stay the same."""
+UNSEEN_NOTE = """From above: AUROC, AUPR (in positive), FPR@95 with in positive (the papers'), FPR@95 with out positive (OpenOOD's)."""
+LAST_NOTE = """Attack: the worst over all families inside l_inf .3 around the paper's noise, searched from below; in brackets the family with the highest mean. Far
+away: along rays of noise, proved; "1 on x %": the share of rays that end at confidence 1; "at most": from 1,000 times the picture on.
+Balls: the mean proved highest confidence in l_inf balls of .01, .05, .1 around unseen pictures, from above. Training and inference: CPU time, plain without a head = 1."""
+
+
+def read_cells(results: Path, dataset: str) -> dict[tuple[str, str], list[Cell]]:
+    """(scheme, head) -> its cells by seed, in the tables' order; only what is there. Raises TrainingError for a mix of settings."""
+    found: dict[tuple[str, str], list[Cell]] = {}
+    for scheme in ALL_SCHEMES:
+        for head in HEADS:
+            files = results.glob(f"{dataset}-{scheme}-{head}-*.json")
+            cells = sorted((json.loads(file.read_text()) for file in files), key=lambda cell: int(cell["seed"]))
+            if cells:
+                found[scheme, head] = cells
+    if len({json.dumps(cell["settings"], sort_keys=True) for cells in found.values() for cell in cells}) > 1:
+        raise TrainingError(
+            f"the cells of {dataset} in '{results}' were made with different settings: remove those of one"
+        )
+    return found
+
+
+def t_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """The mean of at least two values and half the width of Student's interval for the mean of all seeds."""
+    n = len(values)
+    spread = float(np.std(values, ddof=1)) / math.sqrt(n)
+    return float(np.mean(values)), float(student.ppf((1 + level) / 2, n - 1)) * spread
+
+
+def figure(values: Sequence[float], digits: int = 3) -> str:
+    """Mean ± half an interval of three values or more, mean (least to most) of two, the value of one."""
+    if len(values) > 2:
+        mean, half = t_interval(values)
+        return f"{mean:.{digits}f} ±{half:.{digits}f}"
+    middle = f"{float(np.mean(values)):.{digits}f}"
+    return middle if len(values) == 1 else f"{middle} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def tables(results: Path, dataset: str) -> str:
+    """Three tables with their notes, or "Not measured yet."."""
+    found = read_cells(results, dataset)
+    if not found:
+        return "Not measured yet."
+    sets = (OTHER[dataset], "photographs", "noise", "raw noise")
+    seeds = Counter(len(cells) for cells in found.values())
+    counts = ", ".join(f"{rows} rows of {n}" for n, rows in sorted(seeds.items()))
+    return "\n\n".join(
+        [
+            "**Accuracy and confidence**",
+            _table(found, ["error, %", "ECE", "MMC inside", *(f"MMC {name}" for name in sets)], _confidence(sets)),
+            f"{NOTE} Seeds: {counts}.",
+            "**Unseen pictures told from the classes**",
+            _table(found, list(sets), _apart(sets)),
+            UNSEEN_NOTE,
+            "**Noise under attack, proofs, cost**",
+            _table(
+                found,
+                ["noise", "attacked: mean", "above .25", "highest", "far away", "balls: noise", "balls: photographs",
+                 "training", "inference"],
+                _hard,
+            ),
+            LAST_NOTE,
+        ]
+    )  # fmt: skip
+
+
+def _table(found: dict[tuple[str, str], list[Cell]], columns: list[str], row: Callable[[list[Cell]], list[str]]) -> str:
+    lines = [f"| scheme | head | {' | '.join(columns)} |", "|---" * (len(columns) + 2) + "|"]
+    for (scheme, head), cells in found.items():
+        good = [cell for cell in cells if cell["failed"] is None]
+        said = row(good) if good else ["-"] * len(columns)
+        bad = (
+            f" (not to be fitted for {len(cells) - len(good)} of {len(cells)} seeds)" if len(good) < len(cells) else ""
+        )
+        lines.append(f"| {scheme} | {head}{bad} | {' | '.join(said)} |")
+    return "\n".join(lines)
+
+
+def _confidence(sets: Sequence[str]) -> Callable[[list[Cell]], list[str]]:
+    def row(cells: list[Cell]) -> list[str]:
+        own = [figure([100 * c["error"] for c in cells], 2)]
+        own += [figure([c[name] for c in cells]) for name in ("ece", "mmc")]
+        return own + [figure([c["unseen"][name]["mmc"] for c in cells]) for name in sets]
+
+    return row
+
+
+def _apart(sets: Sequence[str]) -> Callable[[list[Cell]], list[str]]:
+    def row(cells: list[Cell]) -> list[str]:
+        measures = ("auroc", "aupr", "fpr_in", "fpr_out")
+        return ["<br>".join(figure([c["unseen"][name][m] for c in cells], 4) for m in measures) for name in sets]
+
+    return row
+
+
+def _hard(cells: list[Cell]) -> list[str]:
+    families = Counter(c["attacked"]["family"] for c in cells)
+    told = {name: figure([c["attacked"][name] for c in cells]) for name in ("noise", "mean", "above", "highest")}
+    return [
+        told["noise"],
+        f"{told['mean']} ({', '.join(families)})",
+        told["above"],
+        told["highest"],
+        _far([c["far"] for c in cells]),
+        *(_balls([c["balls"] for c in cells], name) for name in ("noise", "photographs")),
+        figure([c["training"]["ratio"] for c in cells], 2),
+        figure([c["inference"] for c in cells], 2),
+    ]
+
+
+def _far(found: list[dict[str, float] | None]) -> str:
+    told = [far for far in found if far is not None]
+    if not told:
+        return "nothing proved"
+    if "sure" in told[0]:
+        return f"1 on {figure([100 * far['sure'] for far in told], 1)} %"
+    return f"at most {figure([far['bound'] for far in told])}"
+
+
+def _balls(found: list[dict[str, dict[str, float]] | None], name: str) -> str:
+    told = [balls[name] for balls in found if balls is not None]
+    if not told:
+        return "1 (nothing proved)"
+    return "<br>".join(figure([bounds[eps] for bounds in told]) for eps in told[0])
+
+
+def fill(page: Path, block: str, content: str) -> None:
+    """`content` between the block's marks in the page; a page that is not there holds it alone. Raises ValueError without marks."""
+    begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
+    if not page.exists():
+        write_atomic(page, f"{begin}\n{content}\n{end}\n".encode())
+        return
+    text = page.read_text(encoding="utf-8")
+    a, b = text.index(begin) + len(begin), text.index(end)
+    write_atomic(page, f"{text[:a]}\n{content}\n{text[b:]}".encode())

@@ -1,0 +1,19 @@
+"""How far a long run is, a line every half minute."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def teller(seconds: float = 30.0) -> Callable[..., None]:
+    """A function of (done, of, loss) or (what, done, of) that prints what it is told, at most once in `seconds`."""
+    last = time.monotonic()
+
+    def tell(*told: str | float) -> None:
+        nonlocal last
+        if time.monotonic() - last > seconds:
+            print("  " + " ".join(f"{x:.3f}" if isinstance(x, float) else str(x) for x in told), flush=True)
+            last = time.monotonic()
+
+    return tell
