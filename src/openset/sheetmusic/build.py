@@ -61,7 +61,7 @@ class Stage:
 
 STAGES = (
     Stage("plain", ("train", "real"), 5_000, 3e-3),
-    Stage("long", ("train", "real", "more", "hard"), 8_000, 2e-3, eps=0.06, attack_steps=4, rows=3),
+    Stage("long", ("train", "real", "more", "hard"), 7_000, 2e-3, eps=0.06, attack_steps=4, rows=3),
 )
 
 
