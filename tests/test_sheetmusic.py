@@ -366,14 +366,3 @@ def test_a_judge_of_another_net_has_no_such_backbone(tmp_path: Path) -> None:
     onnx.save(empty, tmp_path / "other.onnx")
     with pytest.raises(DataError, match="holds no backbone"):
         building.backbone_of(tmp_path / "other.onnx")
-
-
-def test_blended_weights_lie_between_and_the_answer_with_them() -> None:
-    torch.manual_seed(0)
-    one, two = Backbone().eval(), Backbone().eval()
-    for share, like in ((0.0, one), (1.0, two)):
-        mixed = building.blended(one, two.state_dict(), share)
-        pixels = torch.rand(1, 1, 64, 64)
-        torch.testing.assert_close(mixed(pixels), like(pixels))
-    half = building.blended(one, two.state_dict(), 0.5)
-    torch.testing.assert_close(half.head.weight, (one.head.weight + two.head.weight) / 2)

@@ -42,11 +42,7 @@ ASSUMPTION = (
 
 @dataclass(frozen=True)
 class Stage:
-    """One training of the backbone: on which parts, how long, and how noise is attacked meanwhile (eps 0: it is not).
-
-    kept: the share that the weights it began with keep in the weights it ends with (Wortsman et al. 2022, arXiv 2109.01903:
-    the mean of both is often better than either on pictures unlike the new ones).
-    """
+    """One training of the backbone: on which parts, how long, and how noise is attacked meanwhile (eps 0: it is not)."""
 
     name: str
     parts: tuple[str, ...]
@@ -56,7 +52,6 @@ class Stage:
     attack_steps: int = 3
     rows: int = 4
     every: int = 1
-    kept: float = 0.0
 
 
 STAGES = (
@@ -67,7 +62,7 @@ STAGES = (
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of everything. The numbers of docs/sheet-music.md were measured with these."""
+    """How much of everything. A judge file's facts hold the plan that it was built by; the shipped one is of an earlier plan."""
 
     seed: int = 11
     train: int = 9_000
@@ -170,30 +165,13 @@ def train_backbones(cache: Path, plan: Plan, say: Say, warm: Path | None = None)
             attack=attack,
             say=partial(_said, say, stage.name),
         )
-        if start and stage.kept:
-            backbone = blended(backbone, load_file(start), stage.kept)
-        start = cache / stage.name / ("blended.safetensors" if stage.kept else "backbone.safetensors")
-        if stage.kept:
-            save_file(backbone.state_dict(), start)
+        start = cache / stage.name / "backbone.safetensors"
     return backbone
-
-
-def blended(net: Backbone, other: Mapping[str, torch.Tensor], share: float) -> Backbone:
-    """The net with `share` of the other weights and 1 - share of its own; whole numbers stay its own. In eval mode."""
-    mixed = Backbone()
-    mixed.load_state_dict(
-        {
-            key: torch.lerp(own, other[key], share) if own.dtype.is_floating_point else own
-            for key, own in net.state_dict().items()
-        }
-    )
-    return mixed.eval()
 
 
 def load_backbone(folder: Path) -> Backbone:
     net = Backbone()
-    blend = folder / "blended.safetensors"
-    net.load_state_dict(load_file(blend if blend.exists() else folder / "backbone.safetensors"))
+    net.load_state_dict(load_file(folder / "backbone.safetensors"))
     return net.eval()
 
 
