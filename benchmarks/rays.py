@@ -2,7 +2,7 @@
 
     python benchmarks/rays.py --threads 1               # the limit, and 20 CPU seconds of a sweep
     python benchmarks/rays.py --threads 1 --full        # a whole sweep from alpha = 1 to infinity
-    python benchmarks/rays.py --threads 1 --workers 2 --full         # the same with two threads, each with its ranges
+    python benchmarks/rays.py --threads 1 --workers 2 --full         # the same with two processes, each with its ranges
     python benchmarks/rays.py --released cifar10_plain.npz --full
     python benchmarks/rays.py --torchvision vgg16_bn --size 64 --rays 1     # a wide net: is memory bounded?
 
@@ -47,7 +47,12 @@ def net_of(weights: str | None, released: str | None, torchvision: str | None) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=1, help="threads that sweep disjoint ranges of the ray")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        help="processes that sweep disjoint ranges of the ray; their CPU time and memory are not in what is printed",
+    )
     parser.add_argument("--rays", type=int, default=64)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=20.0, help="of CPU time for the sweep, unless --full")

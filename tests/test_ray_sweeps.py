@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openset.audit import Pieces, PiecewiseNet, _hinges, _sweep, first_alpha, pieces, trace
+from openset.audit import Pieces, PiecewiseNet, _hinges, _patches, _sweep, first_alpha, pieces, trace
 from openset.audit._hinges import stretch, suits
-from openset.audit._patches import Patches, conv, pad
+from openset.audit._patches import Patches, conv, convs, pad
 from openset.audit._steps import Rows
 from openset.audit._sweep import by_changes, by_rows
 from openset.errors import AuditError
@@ -89,14 +89,49 @@ def test_two_workers_sweep_what_one_sweeps() -> None:
     one, there = joined(pieces(lines, x, start=1.0, stop=1.1))
     two, here = joined(pieces(lines, x, start=1.0, stop=1.1, workers=2))
     assert (two.diff() < 0).all()
-    edges = torch.linspace(0.5, 1 / 2.1, 33, dtype=torch.float64)
+    edges = torch.linspace(0.5, 1 / 2.1, 2 * _sweep.RANGES + 1, dtype=torch.float64)
     inner = (two[:, None] - edges).abs().amin(1) > 1e-12  # the ends of ranges and segments are knots too
     away = (two[inner][:, None] - one).abs().amin(1)
     assert float(away.max()) < 1e-12
     assert float((one[:, None] - two).abs().amin(1).sort().values[:-8].max()) < 1e-12
     torch.testing.assert_close(here[-1], there[-1], rtol=1e-12, atol=1e-12)
+    sure = float(one[len(one) // 2])  # a confidence that is met on the way
+    t = float((there[len(one) // 2] / sure).softmax(0).amax())
+    alone, shared = (first_alpha(lines, x, t=t, workers=n) for n in (1, 2))
+    assert alone.kind == shared.kind == "proved"
+    assert alone.label == shared.label
+    assert alone.alpha is not None
+    assert shared.alpha == pytest.approx(alone.alpha, rel=1e-9)
     with pytest.raises(AuditError, match="at least one worker, got 0"):
         pieces(lines, x, workers=0)
+
+
+@pytest.mark.parametrize("edge", [(0, 0), (1, 1), (0, 2)])
+@pytest.mark.parametrize(
+    ("kernel", "padding", "stride"), [((3, 3), 1, 1), ((3, 3), 0, 2), ((1, 1), 0, 2), ((5, 2), (2, 1), (2, 1))]
+)
+def test_whole_pictures_with_units_off_are_convolved_as_torch_does(
+    edge: tuple[int, int], kernel: tuple[int, int], padding: Any, stride: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    g = torch.Generator().manual_seed(3)
+    dense = torch.randn(30, 8, 9, 6, dtype=torch.float64, generator=g) * (torch.rand(8, 9, 6, generator=g) < 0.3)
+    weight = torch.randn(7, 6, *kernel, dtype=torch.float64, generator=g)
+    sides = (edge[1], edge[1], edge[0], edge[0])
+    wanted = F.conv2d(F.pad(dense.permute(0, 3, 1, 2), sides), weight, None, stride, padding).permute(0, 2, 3, 1)
+
+    def padded(rows: slice) -> Patches:
+        v = dense[rows]
+        zero = torch.zeros(len(v), dtype=torch.int64)
+        out = pad(Patches(v, zero, zero, torch.arange(30)[rows], (0, 0)), sides)
+        assert out is not None
+        return out
+
+    monkeypatch.setattr(_patches, "_shifted", None)  # what treats every unit is not to be asked
+    monkeypatch.setattr(_patches, "_strided", None)
+    parts = convs((padded(slice(0, 11)), padded(slice(11, 30))), weight, padding, stride, *wanted.shape[1:3])
+    assert [p.row.tolist() for p in parts] == [list(range(11)), list(range(11, 30))]
+    assert all(p.fixed == (0, 0) and not p.y.any() and not p.x.any() for p in parts)
+    torch.testing.assert_close(torch.cat([p.v for p in parts]), wanted, rtol=1e-12, atol=1e-12)
 
 
 def test_a_stretch_cut_short_stops_at_its_last_switch() -> None:

@@ -37,6 +37,7 @@ def audit(
     size: Annotated[
         int | None, typer.Option(min=1, metavar="PIXELS", help="Side of the pictures; for module:callable.")
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that share the sweep of a ray.")] = 1,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
@@ -61,7 +62,7 @@ def audit(
         say(f"{'picture':<28} {'limit':<14} {'conf.':>6} {'first alpha':>13}  kind      regions")
     with _progress() as step:
         for i, name in enumerate(names):
-            done = ray(lines, x[i], t=t, start=start, most_regions=regions or None)
+            done = ray(lines, x[i], t=t, start=start, most_regions=regions or None, workers=workers)
             record = _record(name, done, labels)
             if as_json:
                 print(json.dumps(record, allow_nan=False), flush=True)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._patches import WHOLE, Patches, added, conv, each, halve, pad
+from ._patches import WHOLE, Patches, added, convs, each, halve, pad
 from ._steps import AFFINE, Rows, pair
 from ._trace import PiecewiseNet, Ref, Step
 
@@ -195,7 +195,7 @@ def _conv(
     if groups != 1 or pair(dilation) != (1, 1) or isinstance(padding, str) or not isinstance(weight, Tensor):
         return None
     height, width = base.shape[2:]
-    return tuple(conv(p, weight, padding, stride, height, width) for p in given[x.name].patches)
+    return convs(given[x.name].patches, weight, padding, stride, height, width)
 
 
 def _norm(
@@ -214,7 +214,8 @@ def _add(given: Mapping[str, Value], base: Tensor, a: Any, b: Any, alpha: float 
         return None
     out = list(given[a.name].patches)
     for p in given[b.name].patches:
-        for i, other in enumerate(out):
+        for i in sorted(range(len(out)), key=lambda i: len(out[i].row) != len(p.row)):  # the likely one first
+            other = out[i]
             both = added(other, p, *base.shape[2:]) or added(p, other, *base.shape[2:])
             if both is not None:
                 out[i] = both

@@ -18,6 +18,10 @@ from torch import Tensor
 from ._steps import pair
 
 WHOLE = 0.45  # of the picture's area: from there on whole pictures are cheaper
+FEW, MOST = (
+    16,
+    0.6,
+)  # changes, and share of the units that they reach: from or up to here only the units reached are read
 PLACES = 4096  # rows of one matrix product of a convolution: they stay in the cache
 
 
@@ -62,6 +66,19 @@ class Patches:
         return Patches(out, zero, zero, self.row, (0, 0))
 
 
+def convs(
+    patches: tuple[Patches, ...], weight: Tensor, padding: Any, stride: Any, height: int, width: int
+) -> tuple[Patches, ...]:
+    """The convolution without bias of each; (height, width): of the picture that comes out."""
+    wide = [p for p in patches if p.fixed is not None]
+    if sum(len(p.v) for p in wide) >= FEW and len({(p.fixed, p.v.shape[1:]) for p in wide}) == 1:
+        done = _sparse(wide, weight, padding, pair(stride), height, width)
+        if done is not None:
+            rest = (p for p in patches if p.fixed is None)
+            return (*done, *(conv(p, weight, padding, stride, height, width) for p in rest))
+    return tuple(conv(p, weight, padding, stride, height, width) for p in patches)
+
+
 def conv(p: Patches, weight: Tensor, padding: Any, stride: Any, height: int, width: int) -> Patches:
     """The convolution without bias; (height, width): of the picture that comes out."""
     (py, px), (sy, sx) = pair(padding), pair(stride)
@@ -84,6 +101,41 @@ def conv(p: Patches, weight: Tensor, padding: Any, stride: Any, height: int, wid
         v = _strided(p, taps, (p.y + py - sy * y, p.x + px - sx * x), (sy, sx), oh, ow)
     out = Patches(v, y, x, p.row, fixed)
     return out if fixed is not None else _inside(out, height, width)
+
+
+def _sparse(
+    wide: list[Patches], weight: Tensor, padding: Any, stride: tuple[int, int], oh: int, ow: int
+) -> list[Patches] | None:
+    """The convolution of whole pictures by the units that they reach, all pictures in the same products; None where these
+    are MOST or more of all units. Behind a ReLU, a unit that is off is 0 in every change.
+
+    For each line of the outcome the units of the kernel's lines are put side by side, column by column: what a place needs is one block.
+    """
+    (py, px), (sy, sx), (h, w, channels) = pair(padding), stride, wide[0].v.shape[1:]
+    py, px = (p + edge for p, edge in zip((py, px), wide[0].fixed or (0, 0), strict=True))
+    used = torch.stack([p.v.reshape(len(p.v), -1).abs().amax(0) for p in wide]).amax(0).nonzero()[:, 0]
+    if len(used) >= MOST * h * w * channels:
+        return None
+    line, place, channel = used // (w * channels), used // channels % w, used % channels
+    order = (place * h + line).argsort(stable=True)
+    used, line, place, channel = used[order], line[order], place[order], channel[order]
+    packed = torch.cat([p.v.reshape(len(p.v), -1).index_select(1, used) for p in wide]).t().contiguous()
+    kh, kw = weight.shape[2:]
+    taps = weight.permute(2, 3, 1, 0).reshape(kh * kw * channels, -1)
+    out = packed.new_zeros(packed.shape[1], oh, ow, len(weight))
+    for y in range(oh):
+        top = y * sy - py
+        here = ((line >= top) & (line < top + kh)).nonzero()[:, 0]
+        block, column = packed.index_select(0, here), place[here]
+        begin = torch.searchsorted(column, torch.arange(w + 1)).tolist()
+        tap = ((line[here] - top) * kw + column + px) * channels + channel[here]
+        for x in range(ow):
+            left = x * sx - px
+            a, b = begin[min(max(left, 0), w)], begin[min(max(left + kw, 0), w)]
+            if a < b:
+                out[:, y, x].addmm_(block[a:b].t(), taps.index_select(0, tap[a:b] - x * sx * channels))
+    parts = out.split([len(p.v) for p in wide])
+    return [Patches(v, p.y * 0, p.x * 0, p.row, (0, 0)) for p, v in zip(wide, parts, strict=True)]
 
 
 def _shifted(v: Tensor, taps: Tensor, top: tuple[int, int], oh: int, ow: int) -> Tensor:
@@ -177,6 +229,8 @@ def added(big: Patches, small: Patches, height: int, width: int) -> Patches | No
 
     Whole pictures take what lies in them; windows of `big` grow where they must.
     """
+    if len(small.row) > len(big.row) or not len(small.row):
+        return None
     at = torch.searchsorted(big.row, small.row).clamp(max=len(big.row) - 1)
     if not bool((big.row[at] == small.row).all()):
         return None

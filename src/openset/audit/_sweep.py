@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice, pairwise
 
 import torch
+from loky import ProcessPoolExecutor
 from torch import Tensor, nn
 
 from ..errors import AuditError
@@ -27,9 +26,12 @@ from ._trace import PiecewiseNet, trace
 
 CHANGES = 64_000_000  # bytes: of the widest layer, for all changes of slope of a segment
 BYTES = 24_000_000  # of the widest layer at all knots of a segment, row by row
-RANGES = 16  # for each worker
+RANGES = 6  # for each worker
 REACH = 1e4  # of one range of alpha
 AGREE = 1e-10  # of the largest logit, between the sum of changes and the net itself
+
+
+Segments = Callable[[PiecewiseNet, Tensor, float, float], Iterator["Pieces"]]
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ def pieces(
 ) -> Iterator[Pieces]:
     """The knots of alpha * x for alpha from `start` >= 0 to `stop`, in order, a segment at a time. x: one input.
 
-    The first knot is `start`, the last is `stop`. workers: threads that sweep disjoint ranges of alpha, each with its own
-    segment in memory; set torch.set_num_threads(1) with them. Two were measured to gain nothing on two cores (docs/rays.md).
+    The first knot is `start`, the last is `stop`. workers: processes that sweep disjoint ranges of alpha, each with its own
+    copy of the net, and of the segment, in memory; 1: this process does it.
     Raises AuditError as `limits`, or for start and stop out of order, or workers < 1.
     """
     if not 0 <= start < stop:
@@ -84,31 +86,43 @@ def _by_scale(lines: PiecewiseNet, x: Tensor, start: float, stop: float, last: f
     while more:
         more = scale * REACH < min(last, stop)
         to = scale * REACH if more else stop
-        sweep, q, end = partial(segments, lines, x * scale), 1 / (1 + start / scale), 1 / (1 + to / scale)
-        for part in sweep(q, end) if workers == 1 else _in_ranges(sweep, q, end, workers):
+        along, q, end = x * scale, 1 / (1 + start / scale), 1 / (1 + to / scale)
+        one = segments(lines, along, q, end) if workers == 1 else _in_ranges(segments, lines, along, q, end, workers)
+        for part in one:
             share = 1 / (part.q + scale * (1 - part.q))  # of q along x in q along x * scale
             yield Pieces(part.q * share, part.scaled * share[:, None])
         start = scale = to
 
 
 def _in_ranges(
-    sweep: Callable[[float, float], Iterator[Pieces]], q: float, end: float, workers: int
+    segments: Segments, lines: PiecewiseNet, x: Tensor, q: float, end: float, workers: int
 ) -> Iterator[Pieces]:
     """The ranges between equal steps of q, in order, `workers` at a time and no more than twice as many ahead."""
     edges = [q + (end - q) * i / (RANGES * workers) for i in range(RANGES * workers)] + [end]
     ranges = iter(list(pairwise(edges)))
-    pool = ThreadPoolExecutor(workers)
-
-    def swept(a: float, b: float) -> list[Pieces]:
-        return list(sweep(a, b))
-
+    pool = ProcessPoolExecutor(workers, initializer=_given, initargs=(segments, lines, x))
     try:
-        ahead = deque(pool.submit(swept, a, b) for a, b in islice(ranges, 2 * workers))
+        ahead = deque(pool.submit(_swept, a, b) for a, b in islice(ranges, 2 * workers))
         while ahead:
             yield from ahead.popleft().result()
-            ahead.extend(pool.submit(swept, a, b) for a, b in islice(ranges, 1))
+            ahead.extend(pool.submit(_swept, a, b) for a, b in islice(ranges, 1))
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(kill_workers=True)
+
+
+_work: tuple[Segments, PiecewiseNet, Tensor] | None = None  # of a worker: what it sweeps, sent to it once
+
+
+def _given(segments: Segments, lines: PiecewiseNet, x: Tensor) -> None:
+    global _work
+    _work = segments, lines, x
+    torch.set_num_threads(1)
+
+
+def _swept(q: float, end: float) -> list[Pieces]:
+    assert _work is not None, "a worker is given its net first"
+    segments, lines, x = _work
+    return list(segments(lines, x, q, end))
 
 
 def by_changes(lines: PiecewiseNet, x: Tensor, q: float, end: float) -> Iterator[Pieces]:

@@ -49,12 +49,13 @@ def ray(
     label: int | None = None,
     start: float = 1.0,
     most_regions: int | None = None,
+    workers: int = 1,
 ) -> Ray:
     """Audit the ray through x (one input, [C, H, W] or any shape the net takes). Raises AuditError; see `first_alpha`."""
     lines = trace(net, tuple(x.shape))
     return Ray(
         limits(lines, x[None]),
-        first_alpha(lines, x, t=t, label=label, start=start, most_regions=most_regions),
+        first_alpha(lines, x, t=t, label=label, start=start, most_regions=most_regions, workers=workers),
         t,
     )
 
@@ -67,18 +68,19 @@ def first_alpha(
     label: int | None = None,
     start: float = 1.0,
     most_regions: int | None = None,
+    workers: int = 1,
 ) -> First:
     """The first alpha >= start >= 0 where net(alpha x) has confidence >= t, 0 < t < 1: exact, by a sweep.
 
     label: of this class; None: of any. most_regions: stop the sweep after so many pieces and search on
-    (kind 'searched'); None: sweep to the end. Raises AuditError for layers that are not piecewise affine, bad t,
+    (kind 'searched'); None: sweep to the end. workers: as `pieces`. Raises AuditError for layers that are not piecewise affine, bad t,
     start, label.
     """
     if not 0 < t < 1 or not (math.isfinite(start) and start >= 0):
         raise AuditError(f"first_alpha needs 0 < t < 1 and a finite start >= 0, got t = {t} and start = {start}")
     lines = trace(net, tuple(x.shape))
     regions, reached = 0, start
-    for part in pieces(lines, x, start=start):
+    for part in pieces(lines, x, start=start, workers=workers):
         if label is not None and not 0 <= label < part.scaled.shape[1]:
             raise AuditError(f"there is no class {label}: this net has classes 0 to {part.scaled.shape[1] - 1}")
         hit = first_in(part, t, label)
