@@ -132,7 +132,8 @@ def guards(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any], d
         ), out
 
     for mix in options.mixes.split(","):
-        file = options.runs / f"{options.dataset}-guard-{mix}-{options.eps}-{options.steps}-{options.seed}.json"
+        asked = (options.eps, options.steps, options.width, options.pictures, options.attacked, options.seed)
+        file = options.runs / f"{options.dataset}-guard-{'-'.join(map(str, (mix, *asked)))}.json"
         if not file.exists():
             began = time.process_time()
             guard, _ = taught(mix)

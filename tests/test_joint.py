@@ -105,5 +105,9 @@ def test_what_cannot_be_trained_jointly_is_an_error(start: tuple[nn.Module, Dens
         fit_jointly(*start, x, y + 1 + K, noise(8, 1))
     with pytest.raises(ValueError, match="one shape"):
         fit_jointly(*start, x, y, torch.zeros(8, 1, SIDE, SIDE))
+    with pytest.raises(ValueError, match="batch 0 must be at least 1"):
+        fit_jointly(*start, x, y, noise(8, 1), batch=0)
+    with pytest.raises(ValueError, match="weight nan at least 0"):
+        fit_jointly(*start, x, y, noise(8, 1), weight=float("nan"))
     with pytest.raises(TrainingError, match="lower lr"):
         fit_jointly(*start, x, y, noise(8, 1), lr=1e30, steps=5)

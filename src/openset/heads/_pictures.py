@@ -23,3 +23,9 @@ def checked(net: nn.Module, inside: Tensor, targets: ArrayLike, outside: Tensor)
             f"targets {list(y.shape)} of {y.dtype}: give class numbers [{len(inside)}], 0 to {classes - 1}, not one-hot rows"
         )
     return net, torch.from_numpy(y.astype(np.int64))
+
+
+def check_plan(steps: int, batch: int, weight: float) -> None:
+    """Raises ValueError for steps or batch below 1, or a weight of the out-pictures below 0 or NaN."""
+    if steps < 1 or batch < 1 or not weight >= 0:
+        raise ValueError(f"steps {steps} and batch {batch} must be at least 1, weight {weight} at least 0")

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from ..errors import TrainingError
-from ._pictures import checked
+from ._pictures import check_plan, checked
 from .density import WIDER, DensityGuard, Mixture
 
 
@@ -67,8 +67,10 @@ def fit_jointly(
     """Train copies of `net` and `guard` together by Adam; gives both, in eval mode. Those given are left as they are.
 
     net: pixels [B, 3, H, W] -> logits [B, K]. inside: [N, 3, H, W] with targets [N], 0 to K - 1; outside: [M, 3, H, W], no class.
-    tell(step, steps, loss). Raises ValueError for shapes and one-hot targets, TrainingError where the loss is not finite.
+    tell(step, steps, loss). Raises ValueError for shapes, one-hot targets, steps or batch below 1 or a weight below 0, TrainingError
+    where the loss is not finite.
     """
+    check_plan(steps, batch, weight)
     net, truth = checked(net, inside, targets, outside)
     net.train()
     free = _Free(guard.inside), _Free(guard.outside)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import TrainingError
-from ._pictures import checked
+from ._pictures import check_plan, checked
 from .certified import CertifiedGuard
 
 
@@ -45,8 +45,7 @@ def fit_semi_jointly(
     0 to K - 1; outside: [M, 3, H, W], no class. tell(step, steps, loss). Raises ValueError for shapes, one-hot targets, steps or batch
     below 1 or a weight below 0, TrainingError where the loss is not finite. Not joint training: the guard learns nothing.
     """
-    if steps < 1 or batch < 1 or not weight >= 0:
-        raise ValueError(f"steps {steps} and batch {batch} must be at least 1, weight {weight} at least 0")
+    check_plan(steps, batch, weight)
     net, truth = checked(net, inside, targets, outside)
     optimiser = torch.optim.Adam(net.train().parameters(), lr=lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
