@@ -39,7 +39,7 @@ def commands(nets: Path, data: Path) -> Mapping[str, list[str]]:
             "--clipped",
             "200",
         ]
-        found[f"mended-{name}"] = ["benchmarks/acet_repaired.py", name, "--data", str(data), "--epochs", "5"]
+        found[f"mended-{name}"] = ["benchmarks/acet_repaired.py", name, "--data", str(data)]
     return found
 
 

@@ -183,6 +183,21 @@ def test_results_are_written_while_names_still_come(judge: str) -> None:
         assert (going.returncode, err) == (130, b"error: stopped\n")
 
 
+def test_ctrl_c_while_the_command_is_being_loaded_leaves_no_traceback() -> None:
+    script = """if True:
+        import sys
+        from openset.__main__ import run
+        class Finder:  # stands for a Ctrl-C in the middle of an import
+            def find_spec(self, name, path, target=None):
+                if name == "openset._cli.check":
+                    raise KeyboardInterrupt
+        sys.meta_path.insert(0, Finder())
+        run()
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"error: stopped\n")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="pipes and /dev/full are those of Unix")
 def test_a_reader_that_goes_away_is_no_error_and_a_full_disk_is_a_clear_one(judge: str) -> None:
     reading, writing = os.pipe()

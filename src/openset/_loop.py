@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from . import losses
-from ._mended import LIFE, WIDER, Chains, climbed
+from ._mended import LIFE, WEIGHT, WIDER, Chains, climbed
 from ._schedule import Config, State, eps_at, first_ctrl_c, learning_rate, make_optimiser
 from .attack import evaluating, maximise_confidence
 from .data.noise import paper_noise
@@ -181,8 +181,9 @@ def _step(
     inside = losses.cross_entropy_in(logits[: len(x)], y)
     out_loss = losses.out_uniform if config.scheme == "oe" else losses.log_max_prob
     out_values = None if outside is None else out_loss(logits[len(x) :])
-    # fewer out-pictures weigh as much as all: the two sides stay 1 to 1
-    weight = config.out_weight * (1 if outside is None or config.scheme != "acet-mended" else len(x) / len(outside))
+    weight = config.out_weight
+    if outside is not None and config.scheme == "acet-mended":  # few out-pictures, weighing WEIGHT of what many would
+        weight *= WEIGHT * len(x) / len(outside)
     loss = losses.total(inside, out_values, weight)
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(config, (epoch * steps + step) / (config.epochs * steps))
