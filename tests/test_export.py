@@ -18,7 +18,7 @@ from openset import images, nets
 from openset.errors import JudgeFileError, TrainingError
 from openset.export import TOLERANCE, Graph, check_parity, export, parity_pixels
 from openset.judge import OUTPUTS, Judge, open_judge
-from openset.sheetmusic.net import SheetNet
+from openset.sheetmusic.net import Backbone, SheetNet
 from openset.types import JudgeInfo, Preprocess
 
 LABELS = ("a", "b", "c")
@@ -127,12 +127,12 @@ def test_every_net_agrees_with_torch_after_some_training(name: str, tmp_path: Pa
     assert real_difference(net, judge) < TOLERANCE
 
 
-@pytest.mark.parametrize("name", ["docnet", "sheet-music"])
+@pytest.mark.parametrize("name", ["docnet", "sheet-music", "sheet-music, two looks"])
 def test_a_net_for_pages_takes_every_shape_that_preprocessing_makes(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    net = SheetNet().eval() if name == "sheet-music" else nets.build(name, 3)
+    net = nets.build(name, 3) if name == "docnet" else SheetNet(second=Backbone() if "two" in name else None).eval()
     pre = Preprocess(mode="fit", size=70, multiple=net.preprocess.multiple)
-    labels = ("sheet", "other") if name == "sheet-music" else LABELS
+    labels = LABELS if name == "docnet" else ("sheet", "other")
     if name == "docnet":
         trained(net, pre)
     export(net, tmp_path / "j.onnx", info(pre, labels))

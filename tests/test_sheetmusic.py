@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from openset.errors import DataError
 from openset.export import export
@@ -28,10 +30,12 @@ from openset.sheetmusic.net import (
     Backbone,
     Pooling,
     SheetNet,
+    TwoLooks,
     ink,
     pooled,
+    window,
 )
-from openset.sheetmusic.pool import Pages, balance, fit_pooling, pixels_of
+from openset.sheetmusic.pool import Pages, balance, fit_looks, fit_pooling, pixels_of
 from openset.sheetmusic.sample import Sample
 from openset.types import JudgeInfo
 
@@ -196,7 +200,7 @@ def test_one_lone_cell_is_no_page_of_music() -> None:
 
 def test_probabilities_are_shared_out_from_three_inner_classes() -> None:
     torch.manual_seed(0)
-    net = SheetNet().eval()
+    net = SheetNet(second=Backbone()).eval()
     with torch.inference_mode():
         pixels = torch.rand(2, 3, 128, 192)
         made = net.outputs(pixels)
@@ -206,6 +210,70 @@ def test_probabilities_are_shared_out_from_three_inner_classes() -> None:
     assert torch.allclose(made["logits"].exp(), made["probabilities"], atol=1e-6)
     assert torch.allclose(made["score"], inner[:, SHEET] + inner[:, OTHER], atol=1e-6)
     assert LABELS == ("sheet_music", "other")
+
+
+def test_the_second_look_is_at_the_window_with_most_evidence() -> None:
+    g = torch.Generator().manual_seed(5)
+    gray = torch.rand(2, 1, 1024, 704, generator=g)
+    logits = torch.zeros(2, 3, 64, 44)
+    logits[:, SHEET] = -9.0
+    logits[0, SHEET, 40:64, 4:30] = 9.0  # its window begins anywhere that holds them all
+    logits[1, SHEET, 3, 43] = 9.0  # so near to the edge that the window sticks out
+    seen = window(gray, logits, torch.ones(2, 64, 44))
+    assert seen.shape == (2, 1, 512, 512)
+
+    def place(i: int) -> tuple[int, int]:
+        padded = F.pad(gray[i, 0], (0, 512, 0, 512), value=1.0)
+        found = [
+            (y, x)
+            for y in range(0, 1024, 16)
+            for x in range(0, 704, 16)
+            if torch.equal(padded[y : y + 512, x : x + 512], seen[i, 0])
+        ]
+        assert len(found) == 1
+        return found[0]
+
+    (y, x), (v, u) = place(0), place(1)
+    assert y <= 40 * 16
+    assert y + 512 >= 64 * 16
+    assert x <= 4 * 16
+    assert x + 512 >= 30 * 16
+    assert v <= 3 * 16 < v + 512
+    assert u <= 43 * 16 < u + 512
+
+
+def test_two_looks_are_as_sure_as_the_less_sure_of_them_and_no_more() -> None:
+    torch.manual_seed(1)
+    pooling = TwoLooks().eval()
+    features = 3 * torch.randn(200, 5 * FEATURES)
+    with torch.inference_mode():
+        looks = pooling.first(features[:, : 3 * FEATURES]), pooling.second(features[:, 3 * FEATURES :])
+        first, second, both = (torch.softmax(x, 1).double().numpy() for x in (*looks, pooling(features)))
+    assert np.allclose(both.sum(1), 1, atol=1e-6)
+    p, q, r = (x[:, SHEET] + x[:, OUT] / 2 for x in (first, second, both))
+    assert np.allclose(r, np.median([p, q, np.full(200, 0.5)], 0), atol=1e-6)
+    assert 20 < ((p > 0.5) != (q > 0.5)).sum() < 180  # they agree on some and not on others
+    for t in (0.55, 0.7):
+        clear = (np.abs(p - t) > 1e-5) & (np.abs(q - t) > 1e-5)
+        assert ((r > t) == ((p > t) & (q > t)))[clear].all()
+
+
+def test_each_look_has_its_own_pooling() -> None:
+    rng = np.random.default_rng(2)
+    classes = rng.integers(0, 3, 120)
+    told = rng.normal(0, 0.3, (120, 3 * FEATURES)) + 2 * np.eye(3)[classes].repeat(FEATURES, 1)
+    blind = rng.normal(0, 1, (120, 2 * FEATURES))
+    pages = Pages(
+        torch.from_numpy(np.concatenate([told, blind], 1)).float(),
+        np.array(["a", "b", "c"])[classes],
+        classes == SHEET,
+        classes.astype(np.uint8),
+        np.ones(120, bool),
+    )
+    looks = fit_looks(pages, seed=0)
+    alone = fit_pooling(replace(pages, features=pages.features[:, : 3 * FEATURES]), seed=0)
+    assert torch.equal(looks.first(pages.features[:, : 3 * FEATURES]), alone(pages.features[:, : 3 * FEATURES]))
+    assert looks.second.mean.shape == (2 * FEATURES,)
 
 
 def test_a_page_is_padded_with_white_to_multiples_of_64() -> None:

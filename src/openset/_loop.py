@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from . import losses
-from ._mended import LIFE, WEIGHT, WIDER, Chains, climbed
+from ._mended import LIFE, WIDER, Chains, climbed
 from ._schedule import Config, State, eps_at, first_ctrl_c, learning_rate, make_optimiser
 from .attack import evaluating, maximise_confidence
 from .data.noise import paper_noise
@@ -182,8 +182,10 @@ def _step(
     out_loss = losses.out_uniform if config.scheme == "oe" else losses.log_max_prob
     out_values = None if outside is None else out_loss(logits[len(x) :])
     weight = config.out_weight
-    if outside is not None and config.scheme == "acet-mended":  # few out-pictures, weighing WEIGHT of what many would
-        weight *= WEIGHT * len(x) / len(outside)
+    if (
+        outside is not None and config.scheme == "acet-mended"
+    ):  # its few out-pictures weigh as much as as many as x would
+        weight *= len(x) / len(outside)
     loss = losses.total(inside, out_values, weight)
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(config, (epoch * steps + step) / (config.epochs * steps))

@@ -23,7 +23,6 @@ from .losses import log_max_prob
 
 PATTERNS_TRIED, PICTURES_TRIED, STEPS, LIFE = 3, 3, 5, 4
 WIDER = 1.15  # of eps: training searches a ball a little larger than the one that it is asked to quieten
-WEIGHT = 0.75  # of all out-pictures together, that of the paper's being 1: at 1 clothes like the noise are given up
 
 
 @dataclass

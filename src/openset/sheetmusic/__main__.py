@@ -8,14 +8,6 @@ from pathlib import Path
 
 from .build import SHIPPED, STAGES, Plan, build_judge
 
-WARM = {
-    "pages": 3_000,
-    "train": 6_000,
-    "real": 1_000,
-    "more": 2_000,
-    "hard": 1_600,
-}  # less to learn from suffices for the last stage
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -26,7 +18,9 @@ def main() -> None:
     )
     parser.add_argument("--target", type=Path, default=SHIPPED, help="the judge file to write")
     parser.add_argument("--workers", type=int, default=2, help="processes that make pictures")
-    parser.add_argument("--warm", type=Path, help="do the last stage only, from the backbone inside this judge file")
+    parser.add_argument(
+        "--second", type=Path, help="a judge file whose backbone looks again; default: one trained here"
+    )
     parser.add_argument("--tiny", action="store_true", help="a few pictures and steps: to see that every stage runs")
     args = parser.parse_args()
     tiny = Plan(
@@ -43,9 +37,7 @@ def main() -> None:
         prevalence=0.5,
     )
     plan = tiny if args.tiny else Plan()
-    if args.warm:
-        plan = replace(plan, stages=plan.stages[-1:], **({} if args.tiny else WARM))
-    build_judge(args.cache, plan, lambda line: print(line, flush=True), args.workers, args.target, args.warm)
+    build_judge(args.cache, plan, lambda line: print(line, flush=True), args.workers, args.target, args.second)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Rebuilds the shipped judge from packages: assets -> corpora -> backbone -> ACET -> pooling -> judge file.
+"""Rebuilds the shipped judge from packages: assets -> corpora -> backbones -> pooling -> judge file.
 
 Every stage leaves its result in the cache folder and is skipped when that is whole, so a build that was stopped goes on.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -27,8 +28,8 @@ from . import assets, fonts
 from .acet import NoiseAttack
 from .corpus import Corpus, build
 from .fit import fit_backbone
-from .net import LABELS, PREPROCESS, Backbone, Pooling, SheetNet
-from .pool import Pages, fit_pooling, read_pages
+from .net import LABELS, PREPROCESS, Backbone, Pooling, SheetNet, TwoLooks
+from .pool import Pages, fit_looks, read_pages
 from .recipe import classes_of, loader
 
 Say = Callable[[str], None]
@@ -42,22 +43,27 @@ ASSUMPTION = (
 
 @dataclass(frozen=True)
 class Stage:
-    """One training of the backbone: on which parts, how long, and how noise is attacked meanwhile (eps 0: it is not)."""
+    """One training of a backbone: on which parts, how long, from the weights of which stage (none: random ones), and how noise is
+    attacked meanwhile (eps 0: it is not)."""
 
     name: str
     parts: tuple[str, ...]
     steps: int
     lr: float
+    start: str = ""
     eps: float = 0.0
     attack_steps: int = 3
     rows: int = 4
     every: int = 1
 
 
+EVERYTHING = ("train", "real", "more", "hard")
 STAGES = (
     Stage("plain", ("train", "real"), 5_000, 3e-3),
-    Stage("long", ("train", "real", "more", "hard"), 7_000, 2e-3, eps=0.06, attack_steps=4, rows=3),
+    Stage("long", EVERYTHING, 5_000, 2e-3, start="plain", eps=0.06, attack_steps=4, rows=3),
+    Stage("second", EVERYTHING, 6_000, 3e-3),
 )
+FIRST, SECOND = "long", "second"  # the stages whose backbones the judge reads a page with, and looks again with
 
 
 @dataclass(frozen=True)
@@ -112,9 +118,8 @@ def make_data(cache: Path, plan: Plan, say: Say, workers: int, parts: tuple[str,
 
 
 def corpus_of(cache: Path, part: str) -> Corpus:
-    """A part's corpus; "train" comes with the further pictures out of packages."""
-    more = STAGES[-1].parts[1:] if part == "train" else ()
-    return Corpus.open(*(cache / "corpus" / name for name in (part, *more)))
+    """A part's corpus; "train" is everything that is trained on."""
+    return Corpus.open(*(cache / "corpus" / name for name in (EVERYTHING if part == "train" else (part,))))
 
 
 def _said(say: Say, name: str, line: str) -> None:
@@ -142,31 +147,22 @@ def backbone_of(judge: Path) -> Backbone:
     return net.eval()
 
 
-def train_backbones(cache: Path, plan: Plan, say: Say, warm: Path | None = None) -> Backbone:
-    """The stages of the backbone one after another, each from the weights of the one before; returns the last.
-
-    warm: a judge file whose backbone the first of the stages begins with, instead of with random weights.
-    """
-    backbone, start = Backbone(), None
-    if warm:
-        start = cache / "warm.safetensors"
-        save_file(backbone_of(warm).state_dict(), start)
-    for k, stage in enumerate(plan.stages):
+def train_backbones(cache: Path, stages: tuple[Stage, ...], seed: int, say: Say) -> None:
+    """The stages one after another, each kept under its name; those that are whole are left alone."""
+    for k, stage in enumerate(stages):
         corpus = Corpus.open(*(cache / "corpus" / part for part in stage.parts))
-        attack = NoiseAttack(stage.eps, stage.attack_steps, stage.rows, stage.every, plan.seed) if stage.eps else None
-        backbone = fit_backbone(
+        attack = NoiseAttack(stage.eps, stage.attack_steps, stage.rows, stage.every, seed) if stage.eps else None
+        fit_backbone(
             corpus,
             classes_of(corpus.family),
             cache / stage.name,
             steps=stage.steps,
-            seed=plan.seed + k,
+            seed=seed + k,
             lr=stage.lr,
-            start=start,
+            start=cache / stage.start / "backbone.safetensors" if stage.start else None,
             attack=attack,
             say=partial(_said, say, stage.name),
         )
-        start = cache / stage.name / "backbone.safetensors"
-    return backbone
 
 
 def load_backbone(folder: Path) -> Backbone:
@@ -175,13 +171,13 @@ def load_backbone(folder: Path) -> Backbone:
     return net.eval()
 
 
-def pages_of(cache: Path, backbone: Backbone, name: str, part: str, count: int | None, say: Say) -> Pages:
-    """The pooled features of a part's pages under the backbone called `name`; read once, then kept."""
+def pages_of(cache: Path, net: SheetNet, name: str, part: str, count: int | None, say: Say) -> Pages:
+    """The pooled features of a part's pages under the net whose backbones are called `name`; read once, then kept."""
     file = cache / "pages" / f"{name}-{part}.npz"
     if not file.exists():
         corpus = corpus_of(cache, part)
         ids = np.random.default_rng(0).permutation(len(corpus))[:count]
-        pages = read_pages(SheetNet(backbone), corpus, classes_of(corpus.family), ids, say)
+        pages = read_pages(net, corpus, classes_of(corpus.family), ids, say)
         file.parent.mkdir(parents=True, exist_ok=True)
         scratch = file.with_suffix(".part")
         with scratch.open("wb") as handle:
@@ -193,14 +189,14 @@ def pages_of(cache: Path, backbone: Backbone, name: str, part: str, count: int |
     return Pages(torch.from_numpy(kept.pop("features")), **kept)
 
 
-def probabilities(pooling: Pooling, pages: Pages) -> np.ndarray:
+def probabilities(pooling: Pooling | TwoLooks, pages: Pages) -> np.ndarray:
     """[N, 2]: P(sheet_music), P(other) of pages whose features are known."""
     with torch.inference_mode():
         inner = torch.softmax(pooling(pages.features).double(), 1).numpy()
     return np.stack([inner[:, 0] + inner[:, 2] / 2, inner[:, 1] + inner[:, 2] / 2], 1).clip(0, 1)
 
 
-def thresholds_of(pooling: Pooling, pages: Pages, plan: Plan, say: Say) -> Mapping[str, Threshold]:
+def thresholds_of(pooling: TwoLooks, pages: Pages, plan: Plan, say: Say) -> Mapping[str, Threshold]:
     """The guaranteed thresholds, on calibration pages whose label is beyond doubt."""
     p = probabilities(pooling, pages)[pages.use]
     truth = np.where(pages.sheet[pages.use], 0, 1)
@@ -213,26 +209,38 @@ def thresholds_of(pooling: Pooling, pages: Pages, plan: Plan, say: Say) -> Mappi
     return found
 
 
+def two_looks(cache: Path, second: Path | None = None) -> tuple[SheetNet, str]:
+    """The net of both trained backbones, its pooling not yet fitted, and their names. second: see `build_judge`."""
+    again = backbone_of(second) if second else load_backbone(cache / SECOND)
+    name = hashlib.sha256(second.read_bytes()).hexdigest()[:8] if second else SECOND
+    return SheetNet(load_backbone(cache / FIRST), second=again), f"{FIRST}-{name}"
+
+
 def build_judge(
-    cache: Path, plan: Plan, say: Say = print, workers: int = 2, target: Path = SHIPPED, warm: Path | None = None
+    cache: Path, plan: Plan, say: Say = print, workers: int = 2, target: Path = SHIPPED, second: Path | None = None
 ) -> Path:
-    """All stages; returns the judge file. warm: see `train_backbones`. Raises OpensetError where a stage cannot be done."""
+    """All stages; returns the judge file. Raises OpensetError where a stage cannot be done.
+
+    second: a judge file of this net whose (first) backbone looks again, in place of one trained here.
+    """
     began = time.monotonic()
     make_data(cache, plan, say, workers)
-    backbone, name = train_backbones(cache, plan, say, warm), plan.stages[-1].name
-    pooling = fit_pooling(pages_of(cache, backbone, name, "train", plan.pages, say), seed=plan.seed)
-    save_file(pooling.state_dict(), cache / "pooling.safetensors")
-    thresholds = thresholds_of(pooling, pages_of(cache, backbone, name, "calibration", None, say), plan, say)
+    stages = tuple(stage for stage in plan.stages if stage.name != SECOND or second is None)
+    train_backbones(cache, stages, plan.seed, say)
+    net, name = two_looks(cache, second)
+    net.pooling = fit_looks(pages_of(cache, net, name, "train", plan.pages, say), seed=plan.seed)
+    save_file(net.pooling.state_dict(), cache / "pooling.safetensors")
+    thresholds = thresholds_of(net.pooling, pages_of(cache, net, name, "calibration", None, say), plan, say)
     facts = {
         "made_with": f"openset {__version__}, python -m openset.sheetmusic",
         "plan": asdict(plan),
-        "warm": warm.name if warm else "",
+        "backbones": name,
         "counts": "staff notation with notes; not: empty staves, tablature alone, chord sheets",
-        "scheme": "outlier exposure through a shared background class, then ACET on noise from a warm start",
+        "scheme": "two looks that must agree; outlier exposure through a shared background class, the first then ACET on noise",
         "date": time.strftime("%Y-%m-%d"),
     }
     info = JudgeInfo(LABELS, PREPROCESS, thresholds, facts, name="sheet-music")
-    export(SheetNet(backbone, pooling), target, info)
+    export(net, target, info)
     (cache / "build.json").write_text(json.dumps(facts | {"minutes": (time.monotonic() - began) / 60}, indent=1))
     say(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
     return target

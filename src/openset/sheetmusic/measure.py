@@ -18,10 +18,10 @@ import torch
 from ..export import export
 from ..metrics import auroc, auroc_interval, clopper_pearson, mmc
 from ..types import JudgeInfo
-from .build import MEASURED, Plan, Say, load_backbone, make_data, pages_of, probabilities
+from .build import MEASURED, Plan, Say, load_backbone, make_data, pages_of, probabilities, two_looks
 from .corpus import Corpus
 from .net import LABELS, PREPROCESS, SheetNet
-from .pool import Pages, fit_pooling, pixels_of
+from .pool import Pages, fit_looks, fit_pooling, pixels_of
 from .stress import attacked_noise
 
 HIGH = 0.95
@@ -65,26 +65,24 @@ def at_recall(p_sheet: np.ndarray, recall: float) -> float:
     return float(np.quantile(p_sheet, 1 - recall))
 
 
-def measure(cache: Path, plan: Plan, threshold: float, say: Say, workers: int = 2) -> dict[str, Any]:
-    """All numbers of the card. `plain` is the same backbone before ACET with a two-class pooling: no "neither"."""
-    judges: Mapping[str, tuple[str, bool]] = {
-        "plain": ("plain", True),
-        "outlier exposure": ("plain", False),
-        "shipped": (plan.stages[-1].name, False),
-    }
+def measure(
+    cache: Path, plan: Plan, threshold: float, say: Say, workers: int = 2, second: Path | None = None
+) -> dict[str, Any]:
+    """All numbers of the card. `plain` is the first backbone before ACET with a two-class pooling: no "neither", and one look."""
+    judges: Mapping[str, bool] = {"plain": True, "outlier exposure": False, "shipped": False}
     make_data(cache, plan, say, workers, MEASURED)
     result: dict[str, Any] = {"plan": asdict(plan), "threshold": threshold, "schemes": {}}
     scores = torch.cat([pixels_of(page)[:, :1, :512, :512] for page in _some_scores(cache)])
-    for title, (name, two) in judges.items():
-        backbone = load_backbone(cache / name)
-        pooling = fit_pooling(
-            pages_of(cache, backbone, name, "train", plan.pages if title == "shipped" else COMPARED, say),
-            seed=plan.seed,
-            two_classes=two,
-        )
-        test = pages_of(cache, backbone, name, "test", None, say)
-        unseen = pages_of(cache, backbone, name, "unseen", None, say)
-        p, q = probabilities(pooling, test), probabilities(pooling, unseen)
+    for title, two in judges.items():
+        if title == "shipped":
+            net, name = two_looks(cache, second)
+            net.pooling = fit_looks(pages_of(cache, net, name, "train", plan.pages, say), seed=plan.seed)
+        else:
+            net, name = SheetNet(load_backbone(cache / "plain")), "plain"
+            pages = pages_of(cache, net, name, "train", COMPARED, say)
+            net.pooling = fit_pooling(pages, seed=plan.seed, two_classes=two)
+        test, unseen = (pages_of(cache, net, name, part, None, say) for part in MEASURED)
+        p, q = probabilities(net.pooling, test), probabilities(net.pooling, unseen)
         inside = p[test.sheet & test.use, 0]
         seen = p[~test.sheet, 0]
         level = threshold if title == "shipped" else at_recall(inside, RECALL)
@@ -100,7 +98,6 @@ def measure(cache: Path, plan: Plan, threshold: float, say: Say, workers: int = 
             "false_unseen": (int((q[:, 0] >= level).sum()), len(q)),
             "above_95_unseen": int((q[:, 0] > HIGH).sum()),
         }
-        net = SheetNet(backbone, pooling)
         if title == "plain":
             export(net, cache / "plain.onnx", JudgeInfo(LABELS, PREPROCESS, name="plain"))
         for eps in RADII:

@@ -3,7 +3,8 @@
 A page of 1,024 pixels is read at 1, 1/2 and 1/4 of its size by the same 0.5 M-parameter backbone (stride 16), which
 answers for every cell: sheet music, other, or neither (out-distribution). The page's answer is a small learned
 function of how much evidence there is and how strong, at each scale; not the single best cell (max pooling lets one
-bad cell decide).
+bad cell decide). A second backbone, trained apart, looks again at the window of 512 pixels that holds most of the evidence,
+and a page is sheet music as far as both say so: they err on different pages.
 
 Three inner classes, two labels: the mass of "neither" is shared out evenly, P(sheet) = q_sheet + q_out / 2. A shared
 background class and outlier exposure to the uniform have the same optimum (Bitterwolf et al. 2022, arXiv 2206.09880).
@@ -22,7 +23,8 @@ from ..types import Preprocess
 LABELS = ("sheet_music", "other")
 SHEET, OTHER, OUT = 0, 1, 2
 STRIDE = 16
-SCALES = (1, 2, 4)
+SCALES, CLOSE = (1, 2, 4), (1, 2)  # of the whole page, and of the window looked at again
+WINDOW = 32  # its side in cells
 PREPROCESS = Preprocess(mode="fit", size=1024, multiple=64, min_side=64)
 
 
@@ -72,6 +74,34 @@ def ink(gray: Tensor) -> Tensor:
 FEATURES = 9
 
 
+def evidence(logits: Tensor) -> Tensor:
+    """[B, 3, h, w] -> [B, 1, h, w]: the log-odds of sheet music, clipped to 8."""
+    return (logits[:, SHEET] - torch.logsumexp(logits[:, OTHER:], 1)).clamp(-8, 8).unsqueeze(1)
+
+
+def inked(spread: Tensor) -> Tensor:
+    """Ink [B, h, w] -> [B, h, w] in (0, 1): is there any?"""
+    return torch.sigmoid(40 * (spread - 0.12))
+
+
+def window(gray: Tensor, logits: Tensor, spread: Tensor) -> Tensor:
+    """The square of WINDOW cells with the most evidence, [B, 1, 512, 512]; white where it sticks out of the page.
+
+    gray: [B, 1, H, W]; logits, spread: of its cells. Evidence is the number of inked cells that are likely sheet music.
+    """
+    near = F.avg_pool2d(evidence(logits), 3, 1, 1, count_include_pad=False)
+    likely = F.pad(inked(spread).unsqueeze(1) * torch.sigmoid(near), (0, WINDOW - 1, 0, WINDOW - 1))
+    sums = F.avg_pool2d(likely, WINDOW, 1)
+    best = sums.flatten(1).argmax(1)
+    line = best // sums.shape[3]
+    place = best - line * sums.shape[3]  # not %: the exporter cannot write it with a side that varies
+    offsets = torch.arange(WINDOW * STRIDE, device=gray.device)
+    down, along = ((at * STRIDE).unsqueeze(1) + offsets for at in (line, place))
+    wide = F.pad(gray, (0, WINDOW * STRIDE, 0, WINDOW * STRIDE), value=1.0)
+    cells = down.unsqueeze(2) * wide.shape[3] + along.unsqueeze(1)
+    return wide.flatten(1).gather(1, cells.flatten(1)).view(-1, 1, WINDOW * STRIDE, WINDOW * STRIDE)
+
+
 def pooled(logits: Tensor, spread: Tensor) -> Tensor:
     """One scale's evidence, pooled: cell logits [B, 3, h, w] and ink [B, h, w] -> [B, 9].
 
@@ -80,26 +110,26 @@ def pooled(logits: Tensor, spread: Tensor) -> Tensor:
     the soft maximum of the evidence over 3 x 3 and over 5 x 5 cells, the inked cells' mean mass on neither and other, the
     evidence of the best inked cell, alone and over 3 x 3 cells.
     """
-    odds = (logits[:, SHEET] - torch.logsumexp(logits[:, OTHER:], 1)).clamp(-8, 8)
-    near = F.avg_pool2d(odds.unsqueeze(1), 3, 1, 1, count_include_pad=False).flatten(1)
-    wide = F.avg_pool2d(odds.unsqueeze(1), 5, 1, 2, count_include_pad=False).flatten(1)
-    gate = torch.sigmoid(40 * (spread - 0.12)).flatten(1)
-    inked = gate.sum(1) + 8
+    odds = evidence(logits)
+    near = F.avg_pool2d(odds, 3, 1, 1, count_include_pad=False).flatten(1)
+    wide = F.avg_pool2d(odds, 5, 1, 2, count_include_pad=False).flatten(1)
+    gate = inked(spread).flatten(1)
+    cells = gate.sum(1) + 8
     likely = (gate * torch.sigmoid(2 * near)).sum(1)
     sure = (gate * torch.sigmoid(2 * (near - 3))).sum(1)
     where = torch.log(gate + 1e-6)
     top = (torch.softmax(near + where, 1) * near).sum(1)
     top_wide = (torch.softmax(wide + where, 1) * wide).sum(1)
     mass = torch.softmax(logits, 1).flatten(2)
-    neither = (gate * mass[:, OUT]).sum(1) / inked
-    other = (gate * mass[:, OTHER]).sum(1) / inked
+    neither = (gate * mass[:, OUT]).sum(1) / cells
+    other = (gate * mass[:, OTHER]).sum(1) / cells
     best = (gate * (torch.stack([odds.flatten(1), near]) + 8)).amax(2) - 8
-    counts = [torch.log1p(likely), torch.log1p(sure), likely / inked]
+    counts = [torch.log1p(likely), torch.log1p(sure), likely / cells]
     return torch.stack([*counts, top, top_wide, neither, other, *best], 1)
 
 
 class Pooling(nn.Module):
-    """The learned pooling: standardised features of all scales [B, 21] -> inner log-probabilities [B, 3].
+    """The learned pooling: standardised features of all scales [B, 9 scales] -> inner log-probabilities [B, 3].
 
     The mean of the log-probabilities of several small nets that differ in their random start only.
     """
@@ -107,9 +137,9 @@ class Pooling(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, hidden: int = 24, members: int = 8) -> None:
+    def __init__(self, scales: int = len(SCALES), hidden: int = 24, members: int = 8) -> None:
         super().__init__()
-        n = FEATURES * len(SCALES)
+        n = FEATURES * scales
         self.register_buffer("mean", torch.zeros(n))
         self.register_buffer("std", torch.ones(n))
         self.members = nn.ModuleList(
@@ -125,27 +155,59 @@ class Pooling(nn.Module):
         return torch.stack([torch.log_softmax(logits, 1) for logits in self.each(features)]).mean(0)
 
 
+class TwoLooks(nn.Module):
+    """Both looks' features [B, 45] -> inner log-probabilities [B, 3].
+
+    P(sheet) is the median of both looks' and 1/2: that of the less sure look where they agree, 1/2 where they do not. So the
+    pages accepted at a threshold above 1/2 are those that each look accepts.
+    """
+
+    def __init__(self, first: Pooling | None = None, second: Pooling | None = None) -> None:
+        super().__init__()
+        self.first, self.second = first or Pooling(), second or Pooling(len(CLOSE))
+
+    def forward(self, features: Tensor) -> Tensor:
+        split = FEATURES * len(SCALES)
+        inner = [torch.softmax(look, 1) for look in (self.first(features[:, :split]), self.second(features[:, split:]))]
+        leaning = torch.stack([look[:, SHEET] - look[:, OTHER] for look in inner])  # 2 P(sheet) - 1
+        agreed = leaning.amin(0).clamp(min=0) + leaning.amax(0).clamp(max=0)
+        masses = torch.stack([agreed.clamp(min=0), (-agreed).clamp(min=0), 1 - agreed.abs()], 1)
+        return torch.log(masses.clamp(min=1e-12))
+
+
 class SheetNet(nn.Module):
-    """Pixels [B, 3, H, W] in [0, 1], H and W multiples of 64 -> logits [B, 2] of LABELS."""
+    """Pixels [B, 3, H, W] in [0, 1], H and W multiples of 64 -> logits [B, 2] of LABELS. second: the second look's backbone;
+    None: there is one look, and the pooling is a `Pooling`."""
 
     name, classes, preprocess = "sheet-music", 2, PREPROCESS
 
-    def __init__(self, backbone: Backbone | None = None, pooling: Pooling | None = None) -> None:
+    def __init__(
+        self,
+        backbone: Backbone | None = None,
+        pooling: Pooling | TwoLooks | None = None,
+        second: Backbone | None = None,
+    ) -> None:
         super().__init__()
         self.backbone = backbone or Backbone()
-        self.pooling = pooling or Pooling()
+        self.second = second
+        self.pooling = pooling or (Pooling() if second is None else TwoLooks())
 
     def maps(self, pixels: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """At each scale the cells' logits [B, 3, h, w] and ink [B, h, w]."""
+        """At each scale the cells' logits [B, 3, h, w] and ink [B, h, w]; those of the second look come last."""
         weights = torch.tensor([0.299, 0.587, 0.114], dtype=pixels.dtype).view(1, 3, 1, 1)
         gray = (pixels * weights).sum(1, keepdim=True).clamp(0, 1)
-        pages = [gray if scale == 1 else F.avg_pool2d(gray, scale) for scale in SCALES]
-        return [(self.backbone(page), ink(page)) for page in pages]
+        found = [(self.backbone(page), ink(page)) for page in _scaled(gray, SCALES)]
+        if self.second is not None:
+            found += [(self.second(page), ink(page)) for page in _scaled(window(gray, *found[0]), CLOSE)]
+        return found
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """[B, 9 a scale]: the evidence at each scale, pooled."""
+        return torch.cat([pooled(*scale) for scale in self.maps(pixels)], 1)
 
     def outputs(self, pixels: Tensor) -> dict[str, Tensor]:
         """logits and probabilities [B, 2]; score [B]: the mass that is not "neither"."""
-        features = torch.cat([pooled(*scale) for scale in self.maps(pixels)], 1)
-        inner = torch.softmax(self.pooling(features), 1)
+        inner = torch.softmax(self.pooling(self.features(pixels)), 1)
         probabilities = torch.stack([inner[:, SHEET] + inner[:, OUT] / 2, inner[:, OTHER] + inner[:, OUT] / 2], 1)
         return {
             "logits": torch.log(probabilities.clamp(min=1e-12)),
@@ -155,3 +217,7 @@ class SheetNet(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.outputs(pixels)["logits"]
+
+
+def _scaled(gray: Tensor, scales: tuple[int, ...]) -> list[Tensor]:
+    return [gray if scale == 1 else F.avg_pool2d(gray, scale) for scale in scales]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from .corpus import Corpus
 from .crops import staff_space
-from .net import OUT, PREPROCESS, SHEET, Pooling, SheetNet, pooled
+from .net import FEATURES, OUT, PREPROCESS, SCALES, SHEET, Pooling, SheetNet, TwoLooks
 from .sample import Gray
 
 
@@ -29,7 +29,7 @@ def pixels_of(page: Gray) -> Tensor:
 
 @dataclass(frozen=True)
 class Pages:
-    """Pooled features [N, 21] of whole pages with what they are; use [N]: pages whose label is beyond doubt."""
+    """Pooled features [N, 27], or [N, 45] with a second look, of whole pages with what they are; use [N]: pages whose label is beyond doubt."""
 
     features: Tensor
     family: NDArray[np.str_]
@@ -56,8 +56,7 @@ def read_pages(
     net.eval()
     with torch.inference_mode():
         for k, i in enumerate(ids):
-            maps = net.maps(pixels_of(corpus[int(i)].image))
-            rows.append(torch.cat([pooled(*scale) for scale in maps], 1))
+            rows.append(net.features(pixels_of(corpus[int(i)].image)))
             if (k + 1) % 500 == 0:
                 say(f"pages read: {k + 1}/{len(ids)}")
     family = np.array(corpus.family)[ids]
@@ -77,10 +76,17 @@ def balance(pages: Pages) -> Tensor:
     return torch.from_numpy(weight).float()
 
 
+def fit_looks(pages: Pages, *, seed: int) -> TwoLooks:
+    """The poolings of both looks, each on its own features."""
+    split = FEATURES * len(SCALES)
+    looks = pages.features[:, :split], pages.features[:, split:]
+    return TwoLooks(*(fit_pooling(replace(pages, features=look), seed=seed) for look in looks)).eval()
+
+
 def fit_pooling(pages: Pages, *, seed: int, steps: int = 1500, lr: float = 5e-3, two_classes: bool = False) -> Pooling:
     """Full-batch AdamW on the weighted cross entropy of the inner class. two_classes: the plain judge, without "neither"."""
     torch.manual_seed(seed)
-    pooling = Pooling()
+    pooling = Pooling(pages.features.shape[1] // FEATURES)
     keep = torch.from_numpy(pages.use)
     pooling.mean.copy_(pages.features[keep].mean(0))
     pooling.std.copy_(pages.features[keep].std(0) + 0.05)
