@@ -14,6 +14,7 @@ with the same command.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -63,18 +64,26 @@ def clean(net: Net, dataset: str, data: Path) -> dict[str, Any]:
     }
 
 
-def audit(net: Net, others: list[Net], dataset: str, data: Path, n: int, budget: Any) -> dict[str, Any]:
-    """For n noise pictures: the confidence on them, at the worst point, and at each family's own worst."""
+def audit(
+    net: Net, others: list[Net], dataset: str, data: Path, n: int, budget: Any, kept: Callable[[int], Path]
+) -> dict[str, Any]:
+    """For n noise pictures: the confidence on them, at the worst point, and at each family's own worst. kept: a chunk's file."""
     images = as_inputs(read(dataset, "test", data)[0][:2000], (1, 28, 28))
     quiet, found, families = [], [], dict[str, list[float]]()
-    for first in range(0, n, CHUNK):
+
+    def chunk(first: int) -> dict[str, Any]:
         g = seeded("mended audit", dataset, str(first))
         z = paper_noise(images[torch.randperm(len(images), generator=g)[:CHUNK]], g)
         attacked = worst(net, z, eps=EPS, generator=g, budget=budget, images=images, others=others)
-        quiet += sure(net, z).amax(1).tolist()
-        found += attacked.confidence.tolist()
-        for name, values in attacked.by.items():
-            families.setdefault(name, []).extend(values.tolist())
+        by = {name: values.tolist() for name, values in attacked.by.items()}
+        return {"noise": sure(net, z).amax(1).tolist(), "worst": attacked.confidence.tolist(), "by": by}
+
+    for first in range(0, n, CHUNK):
+        part = once(kept(first), functools.partial(chunk, first))
+        quiet += part["noise"]
+        found += part["worst"]
+        for name, values in part["by"].items():
+            families.setdefault(name, []).extend(values)
         print(f"  audited {len(found)}/{n}: mean {np.mean(found):.3f}, highest {max(found):.3f}", flush=True)
     return {"noise": quiet, "worst": found, "by": families, "budget": budget}
 
@@ -128,8 +137,15 @@ def main(words: list[str] | None = None) -> None:
             "clean": once(kept / f"{name}-clean.json", lambda net=net: clean(net, options.dataset, options.data)),
             "audit": once(
                 kept / f"{name}-{n}.json",
-                lambda net=net, others=others, n=n, budget=budget: audit(
-                    net, others, options.dataset, options.data, n, budget
+                functools.partial(
+                    audit,
+                    net,
+                    others,
+                    options.dataset,
+                    options.data,
+                    n,
+                    budget,
+                    lambda first, name=name, budget=budget: kept / f"{name}-{budget}-from-{first}.json",
                 ),
             ),
         }
