@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("resvg_py", reason="the synthetic negatives need openset[sheetmusic]")
 
 from openset.sheetmusic import recipe
-from openset.sheetmusic.confusers import CONFUSERS, GROUPS
+from openset.sheetmusic.confusers import CONFUSERS
+from openset.sheetmusic.confusers_ruled import GROUPS
 from openset.sheetmusic.documents import DOCUMENTS
 from openset.sheetmusic.lines import LINES
 from openset.sheetmusic.net import OUT

@@ -60,7 +60,7 @@ class Stage:
 EVERYTHING = ("train", "real", "more", "hard")
 STAGES = (
     Stage("plain", ("train", "real"), 5_000, 3e-3),
-    Stage("long", EVERYTHING, 5_000, 2e-3, start="plain", eps=0.06, attack_steps=4, rows=3),
+    Stage("long", EVERYTHING, 7_000, 2e-3, start="plain", eps=0.06, attack_steps=4, rows=3),
     Stage("second", EVERYTHING, 6_000, 3e-3),
 )
 FIRST, SECOND = "long", "second"  # the stages whose backbones the judge reads a page with, and looks again with
