@@ -130,6 +130,8 @@ def _pillow_is_quiet() -> Iterator[None]:
 def _pillow(kind: str, data: bytes, size_hint: int | None, budget: Budget) -> Pixels:
     opener = {"JPEG": _jpeg, "PNG": _png, "WEBP": _webp, "GIF": _gif, "TIFF": _tiff, "BMP": _bmp, "AVIF": _avif}[kind]
     image, bits, inverted = opener(data, size_hint, budget)
+    if kind != "JPEG":  # whose pixels at its scale are counted by its opener, which also compares the two sizes
+        budget.spend(*image.size)  # what Pillow read, whatever the header seemed to say
     source = image.fp
     if isinstance(source, _Source):
         source.strict = kind != "JPEG"  # some writers leave out a JPEG's end marker
@@ -159,8 +161,8 @@ def _jpeg(data: bytes, size_hint: int | None, budget: Budget) -> Opened:
     if size_hint is not None:
         short, long = sorted((width, height))
         scale = next((s for s in (8, 4, 2) if short >= s and -(-long // s) >= size_hint), 1)
-    if facts.progressive:
-        budget.spend(width, height)  # its coefficients are all kept, whatever the scale
+    if facts.hoarded:
+        budget.spend(width, height)
     budget.spend(-(-width // scale), -(-height // scale))
     image = JpegImageFile(_Source(data, budget))
     if image.size != (width, height):
@@ -214,7 +216,10 @@ def _tiff(data: bytes, _: int | None, budget: Budget) -> Opened:
 
     facts = _formats.tiff(data)
     budget.spend(facts.width, facts.height, facts.area, _pillow_limit())
-    return TiffImageFile(_Source(data, budget)), facts.bits, facts.white_is_zero
+    image = TiffImageFile(_Source(data, budget))
+    if sorted(image.size) != sorted((facts.width, facts.height)):  # Pillow swaps the sides of a turned one
+        raise UnreadableError("the TIFF is damaged (two sizes)", DAMAGED)
+    return image, facts.bits, facts.white_is_zero
 
 
 def _avif(data: bytes, _: int | None, budget: Budget) -> Opened:
