@@ -271,6 +271,9 @@ def test_pdf_pages(tmp_path: Path) -> None:
     assert images.load(path, size_hint=3000).shape == (2250, 3000, 3)
     with pytest.raises(ImageError, match="page 3 was asked for, but the PDF has 2"):
         images.load(f"{path}#page=3")
+    for none in (f"{path}#page=0", f"{path}#page=000"):
+        with pytest.raises(ImageError, match="page 0 was asked for, but pages count from 1"):
+            images.load(none)
     odd = tmp_path / "x#page=1"  # a file may really be called so
     odd.write_bytes(SAMPLES["png"])
     assert (images.load(odd) == QUADRANTS).all()

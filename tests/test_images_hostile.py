@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from openset import images
+from openset import _decode, images
 from openset.errors import ImageError
 from picture_samples import QUADRANTS, png_chunk, png_file, samples, saved, tiff_file
 
@@ -364,6 +365,25 @@ def test_many_threads_get_what_one_gets() -> None:
         for name, array in zip(names, pool.map(lambda name: images.load(SAMPLES[name]), names), strict=True):
             assert (array == alone[name]).all(), name
     assert warnings.filters == before
+
+
+def test_a_pdf_page_has_its_time_from_when_its_turn_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One page is drawn at a time. The clock here runs on by an hour while a page waits for others' pages."""
+    lock, late, clock = _decode._pdfium_lock, 0, time.monotonic
+
+    class Queue:
+        def __enter__(self) -> None:
+            nonlocal late
+            lock.acquire()
+            late += 3600
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
+
+    monkeypatch.setattr(_decode, "_pdfium_lock", Queue())
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + late)
+    assert images.load(SAMPLES["pdf"]).shape == (1500, 2000, 3)
+    assert late == 3600
 
 
 def test_pillows_warnings_neither_leak_nor_stop_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,9 +40,11 @@ def decode(data: bytes, *, size_hint: int | None, max_pixels: float, max_seconds
     if kind is None:
         name, remedy = _formats.looks_like(data)
         raise UnreadableError(f"not a picture: it looks like {name}", remedy)
+    if page < 0:
+        raise UnreadableError(f"page {page + 1} was asked for, but pages count from 1", "Ask for a page in it")
     if page and kind != "PDF":
         raise UnreadableError(f"page {page + 1} was asked for, but a {kind} is read as one picture", "Ask for page 1")
-    budget = Budget(max_pixels, time.monotonic() + max_seconds)
+    budget = Budget(max_pixels, max_seconds)
     try:
         with _pillow_is_quiet():
             if kind == "PDF":
@@ -66,8 +68,13 @@ def decode(data: bytes, *, size_hint: int | None, max_pixels: float, max_seconds
 class Budget:
     """The pixels and the time one picture may take."""
 
-    def __init__(self, max_pixels: float, deadline: float) -> None:
-        self.max_pixels, self.deadline = max_pixels, deadline
+    def __init__(self, max_pixels: float, max_seconds: float) -> None:
+        self.max_pixels, self.max_seconds = max_pixels, max_seconds
+        self.begin()
+
+    def begin(self) -> None:
+        """The time runs from now."""
+        self.deadline = time.monotonic() + self.max_seconds
 
     def spend(self, width: int, height: int, area: int = 0, limit: float | None = None) -> None:
         """Refuse a picture of width x height (decoded as `area` pixels where that is more) beyond the limit."""
@@ -280,6 +287,7 @@ def _pdf(data: bytes, page: int, size_hint: int | None, budget: Budget) -> Pixel
             'Install it with:  pip install "openset[pdf]"',
         ) from error
     with _pdfium_lock:
+        budget.begin()  # waiting for other threads' pages is no drawing of this one
         try:
             document = pypdfium2.PdfDocument(data)
         except pypdfium2.PdfiumError as error:

@@ -90,7 +90,7 @@ def _split_page(name: str, page: int) -> tuple[str, int]:
     match = _PAGE.fullmatch(name)
     if match is None or os.path.lexists(name):
         return name, page
-    return match[1], max(0, int(match[2]) - 1)
+    return match[1], int(match[2]) - 1
 
 
 def _too_large(size: int, limit: int) -> UnreadableError:
