@@ -340,9 +340,20 @@ def test_a_missing_file_lists_the_shipped_judges(tmp_path: Path) -> None:
         open_judge("sheet-musik")
 
 
-def test_threads_below_one_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(JudgeFileError, match="threads is 0"):
-        open_judge(tmp_path / "x.onnx", threads=0)
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b", "", "x.onnx/y.onnx"])
+def test_a_path_that_cannot_be_is_a_judge_file_error(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.onnx").write_bytes(b"")
+    with pytest.raises(JudgeFileError, match=r"cannot be read|no judge file"):
+        open_judge(name)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1025, 3_000_000_000])
+def test_threads_that_cannot_be_are_refused(threads: int, tmp_path: Path) -> None:
+    with pytest.raises(JudgeFileError, match=f"threads is {threads}; .* from 1 to 1024"):
+        open_judge(tmp_path / "x.onnx", threads=threads)
 
 
 def test_opening_a_file_gives_the_same_judge(judge: Judge, tmp_path: Path) -> None:

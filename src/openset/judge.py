@@ -28,6 +28,7 @@ from .types import Decision, JudgeInfo, Preprocess
 
 SHIPPED = {"sheet-music": "sheetmusic/sheet-music.onnx"}  # name -> file inside this package
 OUTPUTS = ("logits", "probabilities", "score")
+MAX_THREADS = 1024
 MAX_BATCH_PIXELS = 4_000_000  # a batch of large pictures is cut to this: more would cost memory and gain no speed
 
 Source = str | os.PathLike[str] | bytes | NDArray[np.uint8]
@@ -42,16 +43,21 @@ def open_judge(source: str | os.PathLike[str], *, threads: int | None = None) ->
     before a file of the same name; write "./sheet-music" for the file. Raises JudgeFileError for a file that is
     missing, broken, foreign, from a newer release, or whose graph is not a judge's.
     """
-    if threads is not None and threads < 1:
-        raise JudgeFileError(f"threads is {threads}; give a whole number of at least 1, or None for all cores.")
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        raise JudgeFileError(
+            f"threads is {threads}; give a whole number from 1 to {MAX_THREADS}, or None for all cores."
+        )
     name = os.fspath(source)
-    path = Path(__file__).parent / SHIPPED[name] if name in SHIPPED else Path(name)
-    if not path.exists():
+    try:
+        model = read_model(Path(__file__).parent / SHIPPED[name] if name in SHIPPED else name)
+    except JudgeFileError as error:
+        if not isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            raise
         raise JudgeFileError(
             f"There is no judge file {name!r}. Give the path of a judge file (*.onnx) or the name of a shipped "
             f"judge: {', '.join(SHIPPED)}."
-        )
-    return judge_of(read_model(path), name, threads=threads)
+        ) from error.__cause__
+    return judge_of(model, name, threads=threads)
 
 
 def judge_of(model: bytes, name: str, *, threads: int | None = None) -> Judge:

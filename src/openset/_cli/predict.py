@@ -45,7 +45,9 @@ def predict(
         float | None,
         typer.Option(callback=share, metavar="T", help="Accept from this confidence on, 0 to 1; voids the guarantee."),
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="For the judge; default: all cores.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=1024, metavar="N", help="For the judge; default: all cores.")
+    ] = None,
     null: Annotated[bool, typer.Option("--null", "-0", help="The list on stdin is separated by NUL.")] = False,
 ) -> int:
     """Judge pictures: accepted with a label, or unknown.
