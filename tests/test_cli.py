@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -292,7 +293,8 @@ def test_exit_codes_of_predict(run: Run, judge: str) -> None:
     assert run("predict", judge, "pics", "--json", "--csv")[0] == 2
     for bad in ("nan", "-0.1", "1.5", "high"):
         assert run("predict", judge, "pics", "--threshold", bad)[0] == 2
-    assert run("predict", judge, "pics", "--threads", "0")[0] == 2
+    for bad in ("0", "1025", "3000000000"):
+        assert run("predict", judge, "pics", "--threads", bad)[0] == 2
 
 
 def test_a_threshold_of_ones_own(run: Run, judge: str) -> None:
@@ -476,8 +478,30 @@ def test_prevalence_reaches_the_fit_as_meant(
 def test_a_prevalence_that_is_none_is_refused(run: Run, judge: str) -> None:
     for words in (["x"], [".1", ".2"], ["red=x"], ["=.5"], ["red=.1", "red=.2"]):
         code, _, err = run("calibrate", judge, "pics", *(w for share in words for w in ("--prevalence", share)))
-        assert code == 1
+        assert code == 2
         assert "LABEL=NUMBER once for each label" in err
+    for words in (["2"], ["nan"], ["0"], ["red=1", "green=.1", "blue=.1"]):
+        code, _, err = run("calibrate", judge, "pics", *(w for share in words for w in ("--prevalence", share)))
+        assert code == 2
+        assert "not a number above 0 and below 1" in err
+
+
+def test_rates_that_cannot_be_promised_are_a_wrong_command_line(run: Run, judge: str) -> None:
+    for option in ("--precision", "--delta"):
+        for bad in ("2", "nan", "1", "0", "-1", "high"):
+            assert run("calibrate", judge, "pics", option, bad)[0] == 2
+
+
+def test_info_survives_facts_of_any_form(run: Run, here: Path) -> None:
+    for fact in (["x"], "oops", 3, None, {"red": 5}):
+        facts = {"no_threshold": fact, "epochs": 3}
+        known = dataclasses.replace(info(), facts=facts, thresholds={})
+        (here / "odd.onnx").write_bytes(with_info(graph().SerializeToString(), known))
+        code, out, _ = run("info", "odd.onnx")
+        assert code == 0
+        assert "blue: none, so always unknown." in out
+        assert "epochs: 3" in out
+        assert ("no_threshold" in out) == (not isinstance(fact, dict))
 
 
 def test_check_tells_by_its_exit_code_and_lists_what_to_take_out(run: Run, here: Path) -> None:

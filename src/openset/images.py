@@ -35,10 +35,11 @@ SUFFIXES: frozenset[str] = frozenset(
 class Limits:
     """What one file may cost.
 
-    max_bytes: of the file. max_pixels: of the picture as decoded (a JPEG at its reduced scale); the default is
-    Pillow's own hard limit and takes about 1.3 GB of memory. With more, WebP and TIFF still stop there unless the
-    program also raised `PIL.Image.MAX_IMAGE_PIXELS`. max_seconds: of decoding; JPEG, PNG, GIF, BMP, plain TIFF and
-    PDF are stopped at it, the other formats decode in one call that only max_pixels bounds.
+    max_bytes: of the file. max_pixels: of the picture as decoded (a JPEG of one scan at its reduced scale); the default
+    is Pillow's own hard limit and takes about 1.3 GB of memory. With more, WebP and TIFF still stop there unless the
+    program also raised `PIL.Image.MAX_IMAGE_PIXELS`. max_seconds: of decoding (of a PDF page: from its turn on, one being
+    drawn at a time); JPEG, PNG, GIF, BMP, plain TIFF and PDF are stopped at it, the other formats decode in one call
+    that only max_pixels bounds.
     """
 
     max_bytes: int = 200_000_000
@@ -83,7 +84,7 @@ def read(
         name, path = f"<{counted(len(source), 'byte')}>", None
     else:
         name = os.fsdecode(source)
-        path, page = _split_page(name, page)
+        path, page = split_page(name, page)
     try:
         data = source if isinstance(source, bytes) else _read(str(path), limits.max_bytes)
         if len(data) > limits.max_bytes:
@@ -99,7 +100,7 @@ def read(
 _PAGE = re.compile(r"(.+)#page=(\d{1,6})", re.DOTALL)
 
 
-def _split_page(name: str, page: int) -> tuple[str, int]:
+def split_page(name: str, page: int = 0) -> tuple[str, int]:
     """ "score.pdf#page=3" -> ("score.pdf", 2), unless a file really has that name."""
     match = _PAGE.fullmatch(name)
     if match is None or os.path.lexists(name):
