@@ -11,7 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from openset.calibrate import calibrate, shares
+from openset._cli.info import lines
+from openset.calibrate import CalibrationReport, calibrate, shares
 from openset.errors import CalibrationError, DataError, JudgeFileError
 from openset.judge import open_judge
 from openset.judgefile import read_info, with_info
@@ -139,6 +140,54 @@ def test_pictures_too_small_to_judge_count_as_not_accepted(tmp_path: Path, data:
     report = calibrate(judge, data, precision=0.95, delta=0.05)
     assert report.n == 270
     assert report.thresholds["red"].coverage == pytest.approx(120 / 150)
+
+
+def test_a_picture_given_twice_is_no_second_draw(tmp_path: Path, data: Path) -> None:
+    """The same folder twice, one inside another, a link to a folder or to a picture, a class's picture as no class."""
+    judge = write_judge(tmp_path / "judge.onnx")
+    before = judge.read_bytes()
+    draw(tmp_path / "out/in", 5, (180, 230), (150, 200), seed=1)
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    for outs in (["out", "out"], ["out", "out/in"], ["link", "out"], ["data/red"], ["out/in", "out/../out/in"]):
+        with pytest.raises(DataError, match=r"\.png' (is given twice|and '.*\.png' are one picture), and"):
+            calibrate(judge, data, precision=0.9, delta=0.1, out=[tmp_path / name for name in outs])
+    (data / "red" / "again.png").symlink_to(data / "red" / "007.png")
+    with pytest.raises(DataError, match=r"007\.png' and '.*again\.png' are one picture"):
+        calibrate(judge, data, precision=0.9, delta=0.1)
+    assert judge.read_bytes() == before
+
+
+def test_pages_of_one_pdf_are_not_one_picture(tmp_path: Path, data: Path) -> None:
+    judge = write_judge(tmp_path / "judge.onnx")
+    (tmp_path / "out").mkdir()
+    pages = [Image.new("RGB", (9, 9), (200, 0, shade)) for shade in (150, 200)]
+    pages[0].save(tmp_path / "out" / "two.pdf", save_all=True, append_images=pages[1:])
+    assert calibrate(judge, data, precision=0.9, delta=0.1, out=tmp_path / "out").n == 242
+
+
+def test_what_cannot_be_written_is_said_before_a_picture_is_judged(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("pictures are judged")
+
+    monkeypatch.setattr("openset.calibrate._judged", never)
+    judge = write_judge(tmp_path / "judge.onnx")
+    for target, said in ((tmp_path / "none" / "c.onnx", "there is no folder '.*none'"), (tmp_path, "it is a folder")):
+        with pytest.raises(JudgeFileError, match=f"cannot be written: {said}"):
+            calibrate(judge, data, precision=0.9, delta=0.1, output=target)
+
+
+def test_no_guarantee_is_rounded_up() -> None:
+    """What is printed for people, by calibrate and by info, holds the numbers as they are."""
+    for precision, delta, share in ((0.99999, 0.00001, 0.99999), (0.95, 1e-5, 0.123456), (0.9, 0.05, None)):
+        made = Threshold("red", 0.5, precision, delta, 10**6, 9 * 10**5, 0, 1.0, 0.999995, share, "of ours")
+        report = CalibrationReport({"red": made}, {}, 10**6, (), (), "of ours", "x.onnx")
+        field = "" if share is None else f" where it makes up {share} of the pictures"
+        said = f"at least {precision}{field}, but for a chance of {delta}"
+        assert said in "\n".join(report.lines())
+        known = JudgeInfo(("red", "blue"), Preprocess(), {"red": made}, name="colours")
+        assert said in "\n".join(lines(known))
 
 
 def test_folders_and_labels_must_match(tmp_path: Path, data: Path) -> None:

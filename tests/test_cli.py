@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from PIL import Image
 import openset
 from openset import calibrate, training
 from openset._cli.guard import printable
+from openset._cli.names import meant
 from openset.cli import main
 from openset.judge import SHIPPED
 from openset.judgefile import info_from_json, read_info, with_info
@@ -120,6 +123,14 @@ def test_csv_has_a_column_for_each_label_and_the_names_bytes(judge: str) -> None
     assert rows[3]["confidence"] == rows[3]["p(red)"] == ""
 
 
+def test_csv_quotes_whatever_ends_a_line(run: Run, judge: str) -> None:
+    names = ["a\rb.png", "\r", "a\nb.png", 'a"b,c.png', "a\r\nb.png", "plain.png"]
+    _, out, _ = run("predict", judge, *names, "--csv")
+    rows = list(csv.DictReader(io.StringIO(out, newline="")))
+    assert [(row["path"], row["decision"]) for row in rows] == [(name, "error") for name in names]
+    assert "\r\n" not in out.replace('"a\r\nb.png"', "")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "utf-16"])
 def test_the_table_shows_every_name_in_one_line_on_any_terminal(judge: str, encoding: str) -> None:
     done = process("predict", judge, "pics", env=os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": ""})
@@ -156,6 +167,47 @@ def test_a_list_made_on_windows_and_a_picture_itself_come_from_standard_input(ju
         assert [(row["path"], row["label"]) for row in rows] == [("-", "red"), ("pics/deep/ä.png", None)]
 
 
+class Drip(io.RawIOBase):
+    """A pipe whose writer writes `blocks`, one at a time."""
+
+    def __init__(self, *blocks: bytes) -> None:
+        self.blocks = [block for block in blocks if block]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: Any) -> int:
+        block = self.blocks.pop(0) if self.blocks else b""
+        now, later = block[: len(room)], block[len(room) :]
+        self.blocks[:0] = [later] if later else []
+        room[: len(now)] = now
+        return len(now)
+
+
+def drip(monkeypatch: pytest.MonkeyPatch, *blocks: bytes) -> list[str | bytes | None]:
+    """What standard input means that comes in these blocks."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Drip(*blocks))))
+    return list(meant(["-"], b"\n"))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"])
+def test_a_picture_on_standard_input_is_known_however_it_comes(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = io.BytesIO()
+    Image.new("RGB", (30, 20), (255, 0, 0)).save(data, kind)
+    whole = data.getvalue()
+    for cut in range(1, 70):
+        assert drip(monkeypatch, whole[:cut], whole[cut:]) == [whole], cut
+    assert drip(monkeypatch, *(bytes([byte]) for byte in whole)) == [whole]
+
+
+def test_names_that_begin_as_pictures_do_are_names_once_their_line_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BMW.png", "RIFF", "GIF89a.gif", "II*.tif", "M", "%PDF"):
+        line = os.fsencode(name) + b"\n"
+        assert drip(monkeypatch, line, b"b.png\n") == [name, None, "b.png", None]
+        assert drip(monkeypatch, *(bytes([byte]) for byte in line))[0] == name
+        assert drip(monkeypatch, line[:-1])[-1] == name
+
+
 @pytest.mark.skipif(os.name != "posix", reason="a closed standard input is Unix's")
 def test_a_standard_input_that_cannot_be_read_from_is_one_message(judge: str) -> None:
     done = process("predict", judge, "-", input=b"%PDF-1.7\n")
@@ -181,6 +233,24 @@ def test_results_are_written_while_names_still_come(judge: str) -> None:
         going.wait(timeout=60)
         _, err = going.communicate(timeout=60)
         assert (going.returncode, err) == (130, b"error: stopped\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="select waits for pipes on Unix only")
+def test_a_program_that_waits_for_each_answer_gets_it(judge: str) -> None:
+    command = [sys.executable, "-m", "openset", "predict", judge, "-", "--json"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as going:
+        assert going.stdin is not None
+        assert going.stdout is not None
+        for name in ("pics/a.png", "none.png", "pics/deep"):
+            going.stdin.write(name.encode() + b"\n")
+            going.stdin.flush()
+            answered, _, _ = select.select([going.stdout], [], [], 60)
+            if not answered:
+                going.kill()
+            assert answered, "no answer to the first name before a second"
+            assert json.loads(going.stdout.readline())["path"].startswith(name)
+        going.stdin.close()
+        assert going.wait(timeout=60) == 3
 
 
 def test_ctrl_c_while_the_command_is_being_loaded_leaves_no_traceback() -> None:
@@ -223,7 +293,8 @@ def test_exit_codes_of_predict(run: Run, judge: str) -> None:
     assert run("predict", judge, "pics", "--json", "--csv")[0] == 2
     for bad in ("nan", "-0.1", "1.5", "high"):
         assert run("predict", judge, "pics", "--threshold", bad)[0] == 2
-    assert run("predict", judge, "pics", "--threads", "0")[0] == 2
+    for bad in ("0", "1025", "3000000000"):
+        assert run("predict", judge, "pics", "--threads", bad)[0] == 2
 
 
 def test_a_threshold_of_ones_own(run: Run, judge: str) -> None:
@@ -407,8 +478,30 @@ def test_prevalence_reaches_the_fit_as_meant(
 def test_a_prevalence_that_is_none_is_refused(run: Run, judge: str) -> None:
     for words in (["x"], [".1", ".2"], ["red=x"], ["=.5"], ["red=.1", "red=.2"]):
         code, _, err = run("calibrate", judge, "pics", *(w for share in words for w in ("--prevalence", share)))
-        assert code == 1
+        assert code == 2
         assert "LABEL=NUMBER once for each label" in err
+    for words in (["2"], ["nan"], ["0"], ["red=1", "green=.1", "blue=.1"]):
+        code, _, err = run("calibrate", judge, "pics", *(w for share in words for w in ("--prevalence", share)))
+        assert code == 2
+        assert "not a number above 0 and below 1" in err
+
+
+def test_rates_that_cannot_be_promised_are_a_wrong_command_line(run: Run, judge: str) -> None:
+    for option in ("--precision", "--delta"):
+        for bad in ("2", "nan", "1", "0", "-1", "high"):
+            assert run("calibrate", judge, "pics", option, bad)[0] == 2
+
+
+def test_info_survives_facts_of_any_form(run: Run, here: Path) -> None:
+    for fact in (["x"], "oops", 3, None, {"red": 5}):
+        facts = {"no_threshold": fact, "epochs": 3}
+        known = dataclasses.replace(info(), facts=facts, thresholds={})
+        (here / "odd.onnx").write_bytes(with_info(graph().SerializeToString(), known))
+        code, out, _ = run("info", "odd.onnx")
+        assert code == 0
+        assert "blue: none, so always unknown." in out
+        assert "epochs: 3" in out
+        assert ("no_threshold" in out) == (not isinstance(fact, dict))
 
 
 def test_check_tells_by_its_exit_code_and_lists_what_to_take_out(run: Run, here: Path) -> None:

@@ -271,9 +271,49 @@ def test_pdf_pages(tmp_path: Path) -> None:
     assert images.load(path, size_hint=3000).shape == (2250, 3000, 3)
     with pytest.raises(ImageError, match="page 3 was asked for, but the PDF has 2"):
         images.load(f"{path}#page=3")
+    for none in (f"{path}#page=0", f"{path}#page=000"):
+        with pytest.raises(ImageError, match="page 0 was asked for, but pages count from 1"):
+            images.load(none)
     odd = tmp_path / "x#page=1"  # a file may really be called so
     odd.write_bytes(SAMPLES["png"])
     assert (images.load(odd) == QUADRANTS).all()
+
+
+def test_a_pdf_by_any_name_gives_all_its_pages(tmp_path: Path) -> None:
+    for name in ("book", "book.jpg", "deep/book.PNG"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(SAMPLES["pdf"])
+    (tmp_path / "x.png").write_bytes(SAMPLES["png"])
+    inside = [f"{tmp_path}/{name}#page={n}" for name in ("book.jpg", "deep/book.PNG") for n in (1, 2)]
+    assert list(images.find(tmp_path)) == [*inside, str(tmp_path / "x.png")]
+    named = list(images.find(tmp_path / "book"))
+    assert named == [f"{tmp_path}/book#page=1", f"{tmp_path}/book#page=2"]
+    assert (images.load(named[1]) == images.load(SAMPLES["pdf"], page=1)).all()
+
+
+def test_what_a_file_holds_beside_its_first_picture_is_told() -> None:
+    first, second = Image.fromarray(QUADRANTS), Image.fromarray(255 - QUADRANTS)
+    moving = {"PNG", "GIF", "WEBP", "AVIF"}
+    for kind in (*moving, "TIFF"):
+        alone, remark = images.read(saved(first, kind))
+        assert remark == ""
+        assert alone.shape == QUADRANTS.shape
+        told = images.read(saved(first, kind, save_all=True, append_images=[second, first], duration=100))[1]
+        pages = "only the first of its 3 pages was read"
+        assert told == ("only the first picture of its animation was read" if kind in moving else pages), kind
+    assert {name for name, data in SAMPLES.items() if images.read(data)[1]} == {
+        *("png-animated", "webp-animated", "gif-animated", "tiff-pages")
+    }
+    big = saved(first, "TIFF", save_all=True, append_images=[second], big_tiff=True)
+    assert images.read(big)[1] == "only the first of its 2 pages was read"
+    reduced = saved(first, "TIFF", save_all=True, append_images=[second])
+    at = struct.unpack_from("<I", reduced, 4)[0]
+    at += 2 + 12 * struct.unpack_from("<H", reduced, at)[0]
+    second_page = struct.unpack_from("<I", reduced, at)[0]
+    small = reduced[: second_page + 2] + struct.pack("<HHII", 254, 4, 1, 1) + reduced[second_page + 14 :]
+    assert images.read(small)[1] == ""  # a smaller copy of the page is no page
+    round_ = reduced[:at] + reduced[4:8] + reduced[at + 4 :]
+    assert images.read(round_)[1] == ""  # the second page is said to be the first again
 
 
 def test_pdf_without_the_extra_names_the_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:

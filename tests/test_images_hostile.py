@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from openset import images
+from openset import _decode, images
 from openset.errors import ImageError
 from picture_samples import QUADRANTS, png_chunk, png_file, samples, saved, tiff_file
 
@@ -56,6 +57,24 @@ def test_no_beginning_of_a_file_gives_another_picture(name: str, capfd: pytest.C
             continue
         assert (part == whole).all(), end
     capfd.readouterr()  # libtiff complains on stderr
+
+
+def test_only_the_tails_that_load_names_may_be_missing(capfd: pytest.CaptureFixture[str]) -> None:
+    """One byte less is refused but for a GIF, further pages, a faxed TIFF and a PDF; and then the pixels are the same."""
+    bits = Image.fromarray(QUADRANTS).convert("1")
+    files = SAMPLES | {name: saved(bits, "TIFF", compression=name) for name in ("group3", "group4")}
+    spared = set()
+    for name, data in files.items():
+        try:
+            part = images.load(data[:-1])
+        except ImageError:
+            continue
+        spared.add(name)
+        assert (part == images.load(data)).all(), name
+    assert spared == {"gif", "gif-animated", "tiff-pages", "group3", "group4", "pdf"}
+    for name in ("png", "jpeg"):
+        assert (images.load(files[name] + b"more") == images.load(files[name])).all()
+    capfd.readouterr()
 
 
 NOISY = {
@@ -215,6 +234,57 @@ def test_headers_that_claim_enormous_pictures_are_refused() -> None:
         assert reason(data, size_hint=64), name
 
 
+def retyped(data: bytes, *tags: int) -> bytes:
+    """A TIFF whose tags are signed numbers (SLONG), which readers take as well as unsigned ones."""
+    for tag in tags:
+        data = data.replace(struct.pack("<HH", tag, 4), struct.pack("<HH", tag, 9))
+    return data
+
+
+def test_no_header_that_decoders_read_otherwise_hides_the_size() -> None:
+    """Each file gives 400 x 400 pixels, or a tile of as many, to some decoder, and says 1 x 1 somewhere."""
+    small = images.Limits(max_pixels=10_000)
+    size = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 400, 400, 8, 0, 0, 0, 0))
+    assert (
+        reason(png_file(1, 1, 8, 0, bytes(401 * 400), size), limits=small) == "the PNG is damaged (two header chunks)"
+    )
+    plain = tiff_file(400, 400, bytes(160_000))
+    assert images.load(retyped(plain, 256, 257)).shape == (400, 400, 3)
+    assert "400 x 400 pixels are more than" in reason(retyped(plain, 256, 257), limits=small)
+    tile = tiff_file(1, 1, zlib.compress(bytes(160_000)), compression=8, tile_width=400, tile_height=400)
+    assert images.load(tile).shape == images.load(retyped(tile, 322, 323)).shape == (1, 1, 3)
+    assert "tiles that hold" in reason(tile, limits=small)
+    assert "tiles that hold" in reason(retyped(tile, 322, 323), limits=small)
+    low = tiff_file(1, 1, b"", compression=8, tile_width=16, tile_height=16)
+    twice = low.replace(struct.pack("<HHII", 277, 4, 1, 1), struct.pack("<HHII", 322, 4, 1, 400_000))
+    assert reason(twice, limits=small) == "the TIFF is damaged (its tag 322 stands twice)"
+    many = plain[:8] + struct.pack("<H", 5000) + plain[10:]
+    assert reason(many, limits=small) == "the TIFF has 5000 tags, more than 4096"
+
+
+def test_two_frame_headers_never_make_a_jpeg_larger_than_the_first_says() -> None:
+    data = SAMPLES["jpeg"]
+    at, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
+    frame = data[at : at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")]
+    tiny = frame[:5] + struct.pack(">HH", 8, 8) + frame[9:]
+    limits = images.Limits(max_pixels=64)
+    assert "two frame sizes" in reason(data[:at] + tiny + data[at:], limits=limits)
+    assert "64 x 48 pixels" in reason(data[: at + len(frame)] + tiny + data[at + len(frame) :], limits=limits)
+    first = data[:at] + tiny + data[at + len(frame) : scan + 14] + bytes(9)
+    assert "damaged" in reason(first + frame + data[scan:], limits=limits)
+
+
+def test_a_jpeg_of_several_scans_counts_in_full_whatever_its_scale() -> None:
+    """libjpeg keeps such a picture's coefficients whole: at 1/8 they are 400 times what is decoded."""
+    data, limits = SAMPLES["jpeg"], images.Limits(max_pixels=64)
+    scan = data.index(b"\xff\xda")
+    assert images.load(data, size_hint=8, limits=limits).shape == (6, 8, 3)
+    alone = [b"\xff\xda" + struct.pack(">HBBB", 8, 1, n, 17 * (n > 1)) + b"\0\x3f\0" for n in (1, 2, 3)]
+    blank = data[:scan] + b"".join(head + bytes(60) for head in alone) + b"\xff\xd9"
+    assert images.load(blank, size_hint=8).shape == (6, 8, 3)
+    assert "64 x 48 pixels are more than the limit" in reason(blank, size_hint=8, limits=limits)
+
+
 def test_a_jpeg_with_a_thousand_scans_is_refused() -> None:
     data = SAMPLES["jpeg-progressive"]
     last = data.rindex(b"\xff\xda")
@@ -313,6 +383,25 @@ def test_many_threads_get_what_one_gets() -> None:
         for name, array in zip(names, pool.map(lambda name: images.load(SAMPLES[name]), names), strict=True):
             assert (array == alone[name]).all(), name
     assert warnings.filters == before
+
+
+def test_a_pdf_page_has_its_time_from_when_its_turn_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One page is drawn at a time. The clock here runs on by an hour while a page waits for others' pages."""
+    lock, late, clock = _decode._pdfium_lock, 0, time.monotonic
+
+    class Queue:
+        def __enter__(self) -> None:
+            nonlocal late
+            lock.acquire()
+            late += 3600
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
+
+    monkeypatch.setattr(_decode, "_pdfium_lock", Queue())
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + late)
+    assert images.load(SAMPLES["pdf"]).shape == (1500, 2000, 3)
+    assert late == 3600
 
 
 def test_pillows_warnings_neither_leak_nor_stop_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:

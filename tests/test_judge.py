@@ -234,6 +234,36 @@ def test_a_stream_of_any_length_is_read_only_a_few_batches_ahead(judge: Judge) -
     stream.close()  # type: ignore[attr-defined]
 
 
+def test_what_was_named_before_the_source_failed_is_decided_first(judge: Judge) -> None:
+    def source() -> Iterator[NDArray[np.uint8]]:
+        for _ in range(7):
+            yield plain((0, 255, 0))
+        raise OSError("the network is gone")
+
+    for batch in (1, 2, 3, 16):
+        stream, made = judge.stream(source(), batch=batch), []
+        with pytest.raises(OSError, match="the network is gone"):
+            made.extend(decision.label for decision in stream)
+        assert made == ["green"] * 7
+
+
+def test_one_path_or_one_files_bytes_is_one_picture(judge: Judge, tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    Image.fromarray(plain((0, 255, 0))).save(path)
+    for one in (path, str(path), path.read_bytes()):
+        assert list(judge.stream(one)) == [judge(one)]
+
+
+def test_why_says_that_only_a_first_page_was_read(judge: Judge, tmp_path: Path) -> None:
+    first, second = Image.fromarray(plain((255, 0, 0))), Image.fromarray(plain((0, 255, 0)))
+    first.save(tmp_path / "two.tif", save_all=True, append_images=[second])
+    made = judge(tmp_path / "two.tif")
+    assert made.label == "red"
+    assert made.why.endswith(" for 'red'; only the first of its 2 pages was read")
+    Image.new("L", (2, 2)).save(tmp_path / "tiny.tif", save_all=True, append_images=[second])
+    assert judge(tmp_path / "tiny.tif").why.endswith("at least 4; only the first of its 2 pages was read")
+
+
 def test_closing_a_stream_ends_its_threads(judge: Judge) -> None:
     stream = judge.stream([plain((0, 0, 255))] * 50, batch=2)
     next(stream)
@@ -310,9 +340,20 @@ def test_a_missing_file_lists_the_shipped_judges(tmp_path: Path) -> None:
         open_judge("sheet-musik")
 
 
-def test_threads_below_one_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(JudgeFileError, match="threads is 0"):
-        open_judge(tmp_path / "x.onnx", threads=0)
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b", "", "x.onnx/y.onnx"])
+def test_a_path_that_cannot_be_is_a_judge_file_error(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.onnx").write_bytes(b"")
+    with pytest.raises(JudgeFileError, match=r"cannot be read|no judge file"):
+        open_judge(name)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1025, 3_000_000_000])
+def test_threads_that_cannot_be_are_refused(threads: int, tmp_path: Path) -> None:
+    with pytest.raises(JudgeFileError, match=f"threads is {threads}; .* from 1 to 1024"):
+        open_judge(tmp_path / "x.onnx", threads=threads)
 
 
 def test_opening_a_file_gives_the_same_judge(judge: Judge, tmp_path: Path) -> None:

@@ -218,7 +218,8 @@ def test_a_missing_field_is_named(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[" * 100_000, '{"schema": NaN}', '{"a": 1, "a": 1}', "1" * 5000, "[]", "null"]
+    "text",
+    ["", "{", "[" * 100_000, '{"schema": NaN}', '{"schema": 1e999}', '{"a": 1, "a": 1}', "1" * 5000, "[]", "null"],
 )
 def test_what_is_no_json_object_is_refused(text: str) -> None:
     with pytest.raises(JudgeFileError):
@@ -384,7 +385,18 @@ def test_any_labels_and_facts_survive_the_file(labels: list[str], facts: dict[st
     assert info_of(with_info(model().SerializeToString(), info)) == info
 
 
-def test_a_label_from_a_folder_name_that_is_not_utf8_survives() -> None:
-    label = os.fsdecode(b"caf\xe9")
-    info = JudgeInfo(labels=(label, "other"), preprocess=Preprocess())
-    assert info_of(with_info(model().SerializeToString(), info)).labels == (label, "other")
+@pytest.mark.parametrize("label", [os.fsdecode(b"caf\xe9"), "a\ud83d", "\udfff"])
+def test_a_label_that_is_no_text_is_neither_written_nor_read(label: str) -> None:
+    """A lone surrogate can be printed on no terminal and put into no CSV."""
+    with pytest.raises(JudgeFileError, match="field 'labels' should be a list of names in valid Unicode"):
+        info_to_json(JudgeInfo(labels=(label, "other"), preprocess=Preprocess()))
+    text = info_to_json(JudgeInfo(labels=("a", "other"), preprocess=Preprocess()))
+    with pytest.raises(JudgeFileError, match="field 'labels'"):
+        info_from_json(text.replace('"a"', json.dumps(label)))
+
+
+def test_a_number_that_no_float_holds_is_refused_wherever_it_stands() -> None:
+    for number in ("1e999", "-1e999", "Infinity", "NaN"):
+        text = changed("facts.loss", [0.5]).replace("[0.5]", f"[{number}]")
+        with pytest.raises(JudgeFileError, match="is not a number that a float holds"):
+            info_from_json(text)

@@ -40,9 +40,11 @@ def decode(data: bytes, *, size_hint: int | None, max_pixels: float, max_seconds
     if kind is None:
         name, remedy = _formats.looks_like(data)
         raise UnreadableError(f"not a picture: it looks like {name}", remedy)
+    if page < 0:
+        raise UnreadableError(f"page {page + 1} was asked for, but pages count from 1", "Ask for a page in it")
     if page and kind != "PDF":
         raise UnreadableError(f"page {page + 1} was asked for, but a {kind} is read as one picture", "Ask for page 1")
-    budget = Budget(max_pixels, time.monotonic() + max_seconds)
+    budget = Budget(max_pixels, max_seconds)
     try:
         with _pillow_is_quiet():
             if kind == "PDF":
@@ -66,8 +68,13 @@ def decode(data: bytes, *, size_hint: int | None, max_pixels: float, max_seconds
 class Budget:
     """The pixels and the time one picture may take."""
 
-    def __init__(self, max_pixels: float, deadline: float) -> None:
-        self.max_pixels, self.deadline = max_pixels, deadline
+    def __init__(self, max_pixels: float, max_seconds: float) -> None:
+        self.max_pixels, self.max_seconds = max_pixels, max_seconds
+        self.begin()
+
+    def begin(self) -> None:
+        """The time runs from now."""
+        self.deadline = time.monotonic() + self.max_seconds
 
     def spend(self, width: int, height: int, area: int = 0, limit: float | None = None) -> None:
         """Refuse a picture of width x height (decoded as `area` pixels where that is more) beyond the limit."""
@@ -130,6 +137,8 @@ def _pillow_is_quiet() -> Iterator[None]:
 def _pillow(kind: str, data: bytes, size_hint: int | None, budget: Budget) -> Pixels:
     opener = {"JPEG": _jpeg, "PNG": _png, "WEBP": _webp, "GIF": _gif, "TIFF": _tiff, "BMP": _bmp, "AVIF": _avif}[kind]
     image, bits, inverted = opener(data, size_hint, budget)
+    if kind != "JPEG":  # whose pixels at its scale are counted by its opener, which also compares the two sizes
+        budget.spend(*image.size)  # what Pillow read, whatever the header seemed to say
     source = image.fp
     if isinstance(source, _Source):
         source.strict = kind != "JPEG"  # some writers leave out a JPEG's end marker
@@ -159,8 +168,8 @@ def _jpeg(data: bytes, size_hint: int | None, budget: Budget) -> Opened:
     if size_hint is not None:
         short, long = sorted((width, height))
         scale = next((s for s in (8, 4, 2) if short >= s and -(-long // s) >= size_hint), 1)
-    if facts.progressive:
-        budget.spend(width, height)  # its coefficients are all kept, whatever the scale
+    if facts.hoarded:
+        budget.spend(width, height)
     budget.spend(-(-width // scale), -(-height // scale))
     image = JpegImageFile(_Source(data, budget))
     if image.size != (width, height):
@@ -214,7 +223,10 @@ def _tiff(data: bytes, _: int | None, budget: Budget) -> Opened:
 
     facts = _formats.tiff(data)
     budget.spend(facts.width, facts.height, facts.area, _pillow_limit())
-    return TiffImageFile(_Source(data, budget)), facts.bits, facts.white_is_zero
+    image = TiffImageFile(_Source(data, budget))
+    if sorted(image.size) != sorted((facts.width, facts.height)):  # Pillow swaps the sides of a turned one
+        raise UnreadableError("the TIFF is damaged (two sizes)", DAMAGED)
+    return image, facts.bits, facts.white_is_zero
 
 
 def _avif(data: bytes, _: int | None, budget: Budget) -> Opened:
@@ -275,6 +287,7 @@ def _pdf(data: bytes, page: int, size_hint: int | None, budget: Budget) -> Pixel
             'Install it with:  pip install "openset[pdf]"',
         ) from error
     with _pdfium_lock:
+        budget.begin()  # waiting for other threads' pages is no drawing of this one
         try:
             document = pypdfium2.PdfDocument(data)
         except pypdfium2.PdfiumError as error:

@@ -16,6 +16,7 @@ DAMAGED = "Open it in an image viewer; if that fails too, get the file again fro
 CUT_SHORT = "Copy or download it again, to the end"
 CONVERT = "Convert it to PNG, JPEG or TIFF, or leave it out"
 MAX_SCANS = 100  # a progressive JPEG has about 10; each further one costs a pass over the whole picture
+MAX_TIFF_TAGS = 4096  # of one page; a picture has about 20
 MAX_TIFF_VALUES = 4_000_000  # of strip and tile tables: four times what 300 million pixels in 16 x 16 tiles need
 
 
@@ -121,11 +122,14 @@ def looks_like(data: bytes) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Jpeg:
-    """What a JPEG's markers say. `ended`: an end-of-image marker closes the first picture."""
+    """What a JPEG's markers say. `ended`: an end-of-image marker closes the first picture.
+
+    `hoarded`: it comes in several scans, so libjpeg keeps the coefficients of the whole picture, whatever the scale.
+    """
 
     width: int
     height: int
-    progressive: bool
+    hoarded: bool
     arithmetic: bool
     scans: int
     ended: bool
@@ -136,8 +140,8 @@ _AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # a marker that is neith
 
 def jpeg(data: bytes) -> Jpeg:
     """The first picture's markers, walked from segment to segment; of a broken file, as far as they go."""
-    width = height = scans = 0
-    progressive = arithmetic = ended = False
+    width = height = parts = scans = 0
+    hoarded = arithmetic = ended = False
     at = 2
     while found := _AFTER_SCAN.search(data, at):
         marker, at = data[found.start() + 1], found.end()
@@ -146,15 +150,17 @@ def jpeg(data: bytes) -> Jpeg:
             break
         if marker in (0x01, 0xD8):
             continue
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and not width and len(data) >= at + 7:
-            height, width = struct.unpack_from(">HH", data, at + 3)
-            progressive = marker in (0xC2, 0xC6, 0xCA, 0xCE)
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and not width and len(data) >= at + 8:
+            height, width, parts = struct.unpack_from(">HHB", data, at + 3)
+            hoarded = marker in (0xC2, 0xC6, 0xCA, 0xCE)
             arithmetic = marker >= 0xC9
-        scans += marker == 0xDA
+        if marker == 0xDA:
+            scans += 1
+            hoarded |= data[at + 2 : at + 3] < bytes([parts])  # a scan that holds not all colours: others follow
         if scans > MAX_SCANS:
             break
         at += int.from_bytes(data[at : at + 2], "big")
-    return Jpeg(width, height, progressive, arithmetic, scans, ended)
+    return Jpeg(width, height, hoarded, arithmetic, scans, ended)
 
 
 def png_size(data: bytes) -> tuple[int, int, int]:
@@ -166,7 +172,7 @@ def png_size(data: bytes) -> tuple[int, int, int]:
 
 
 def png_bare(data: bytes) -> bytes:
-    """The same PNG with only the chunks that draw, each one's length and checksum verified.
+    """The same PNG with only the chunks that draw, each one's length and checksum verified; the header stands once.
 
     Text, colour profiles and animation are dropped unread: compressed text and profiles are where tiny PNG files hide
     gigabytes, and Pillow checks no checksum of pixel data.
@@ -179,6 +185,8 @@ def png_bare(data: bytes) -> bytes:
         end = at + 12 + length
         if not name.isalpha():
             raise UnreadableError("the PNG is damaged (a chunk without a name)", DAMAGED)
+        if name == b"IHDR" and at > 8:
+            raise UnreadableError("the PNG is damaged (two header chunks)", DAMAGED)
         if end > len(data):
             raise UnreadableError("the PNG is cut short", CUT_SHORT)
         if name in (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND"):
@@ -215,7 +223,8 @@ class Tiff:
     white_is_zero: bool
 
 
-_TIFF_INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
+_TIFF_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+_SIZES = (256, 257, 322, 323)  # tags: width and height, of the picture and of a tile
 
 
 def tiff(data: bytes) -> Tiff:
@@ -226,12 +235,16 @@ def tiff(data: bytes) -> Tiff:
         start = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]
         count = struct.unpack_from(order + ("Q" if big else "H"), data, start)[0]
         entry, size = (order + "HHQ", 20) if big else (order + "HHI", 12)
+        if count > MAX_TIFF_TAGS:
+            raise UnreadableError(f"the TIFF has {count} tags, more than {MAX_TIFF_TAGS}", DAMAGED)
         first: dict[int, int] = {}
         values = 0
-        for n in range(min(count, 4096)):
+        for n in range(count):
             at = start + (8 if big else 2) + n * size
             tag, kind, many = struct.unpack_from(entry, data, at)
             values += many if tag in (273, 279, 324, 325) else 0
+            if tag in first and tag in _SIZES:  # libtiff takes the first, Pillow the last
+                raise UnreadableError(f"the TIFF is damaged (its tag {tag} stands twice)", DAMAGED)
             if kind in _TIFF_INTEGERS and many:
                 code = order + _TIFF_INTEGERS[kind]
                 inline = struct.calcsize(code) * many <= (8 if big else 4)

@@ -3,7 +3,7 @@
 DATA/<class>/... holds pictures the judge was not trained on, a folder for each of its labels; out folders hold pictures
 that are no class, so that accepting any of them is wrong. The promise, its proof and its simulation: decide.py and
 bounds.py. It holds for pictures drawn like those given, each on its own; this assumption is stored with each threshold.
-Copies of one picture are not drawn each on its own: `openset check` finds them.
+Copies of one picture are not drawn each on its own: `openset check` finds them; one file given twice is refused.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from .data.layout import SIDES, remarks, survey
 from .data.walk import Found, told, walk
 from .decide import fit_thresholds
 from .errors import CalibrationError, DataError, JudgeFileError
+from .images import split_page
 from .judge import SHIPPED, Judge, open_judge
 from .judgefile import write_info
+from .onnxbytes import check_target
 from .types import Decision, Threshold
 
 OTHER = "other"  # the label that `openset train` gives to what is in the out folders, where there is one class folder
@@ -51,10 +53,10 @@ class CalibrationReport:
     def lines(self) -> Iterator[str]:
         """The report for people, a line at a time."""
         for label, t in self.thresholds.items():
-            field = "" if t.prevalence is None else f" where it makes up {t.prevalence:.4g} of the pictures"
+            field = "" if t.prevalence is None else f" where it makes up {t.prevalence} of the pictures"
             yield (
-                f"{label}: threshold {t.value:.6g} keeps a precision of at least {t.precision:.4g}{field}, with "
-                f"probability {1 - t.delta:.4g}. Here it accepts {counted(t.accepted, 'picture')}, {t.wrong} of them wrongly, and "
+                f"{label}: threshold {t.value:.6g} keeps a precision of at least {t.precision}{field}, but for "
+                f"a chance of {t.delta}. Here it accepts {counted(t.accepted, 'picture')}, {t.wrong} of them wrongly, and "
                 f"{t.coverage:.1%} of its own class."
             )
         for label, why in self.skipped.items():
@@ -85,8 +87,8 @@ def calibrate(
     the pictures of "other". prevalence: see `shares`. output: the judge file to write, by default judge_path itself,
     replaced in one step. progress: a bar on standard error.
 
-    Raises DataError when folders and labels do not match; CalibrationError when no label gets a threshold (nothing
-    is written then); JudgeFileError.
+    Raises DataError when folders and labels do not match or a picture is given twice; CalibrationError when no label
+    gets a threshold (nothing is written then); JudgeFileError, also before judging where `output` cannot be written.
     """
     name = os.fspath(judge_path)
     if name in SHIPPED and output is None:
@@ -98,6 +100,8 @@ def calibrate(
     field = shares(judge.labels, prevalence)
     for share in field.values() if field else [None]:
         check_rates(precision, delta, share)  # before judging thousands of pictures
+    target = os.fspath(output) if output is not None else name
+    check_target(target)
     outs = [out] if isinstance(out, str | os.PathLike) else list(out)
     paths, truth, notes = _pictures(judge.labels, os.fspath(data), [os.fspath(folder) for folder in outs])
     decisions = list(_judged(judge, paths, progress))
@@ -116,7 +120,6 @@ def calibrate(
     if not thresholds:
         lost = f" Of {counted(len(paths), 'picture')}, {len(unreadable):,} could not be read." if unreadable else ""
         raise CalibrationError("\n".join(skipped.values()) + lost + f" {name!r} is left as it was.")
-    target = os.fspath(output) if output is not None else name
     facts = {**judge.info.facts, "no_threshold": skipped}
     write_info(_file(name), target, replace(judge.info, thresholds=thresholds, facts=facts))
     return CalibrationReport(thresholds, skipped, len(read), unreadable, notes, assumption, target)
@@ -166,7 +169,23 @@ def _pictures(labels: Sequence[str], data: str, outs: Sequence[str]) -> tuple[li
         paths += inside.pictures
         truth += [out_class] * len(inside.pictures)
         notes += [f"in {folder!r} {text}" for text in told(inside)]
+    _check_once(paths)
     return paths, truth, tuple(notes)
+
+
+def _check_once(paths: Iterable[str]) -> None:
+    """Raises DataError where two names lead to one picture: counted twice it would promise more than it shows."""
+    seen: dict[tuple[str, int], str] = {}
+    for path in paths:
+        file, page = split_page(path)
+        one = os.path.realpath(file), page
+        if one in seen:
+            both = f"{path!r} is given twice" if path == seen[one] else f"{seen[one]!r} and {path!r} are one picture"
+            raise DataError(
+                f"{both}, and the promise holds for pictures drawn each on its own. Give each folder once, none inside "
+                "another, and no links to pictures given already."
+            )
+        seen[one] = path
 
 
 def _check_names(what: str, given: Iterable[str], labels: Sequence[str], remedy: str) -> None:

@@ -39,7 +39,9 @@ class JudgeFileError(OpensetError):
 class CalibrationError(OpensetError):
     """No threshold with the asked guarantee exists on these pictures.
 
-    `needed`: the smallest number of accepted, all correct pictures with which the target could be met, or None.
+    `needed`: the number that the message gives, or None. Too few answers of the label: the fewest with which the
+    target can be met, all right. Too many wrong ones: about how many would do with the same share of errors. Too few
+    pictures for a prevalence: the fewest pictures of others, none of them accepted.
     """
 
     def __init__(self, message: str, needed: int | None = None) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _decode
+from . import _decode, _formats, _several
 from ._formats import UnreadableError
 from ._words import counted
 from .errors import ImageError
@@ -35,10 +35,11 @@ SUFFIXES: frozenset[str] = frozenset(
 class Limits:
     """What one file may cost.
 
-    max_bytes: of the file. max_pixels: of the picture as decoded (a JPEG at its reduced scale); the default is
-    Pillow's own hard limit and takes about 1.3 GB of memory. With more, WebP and TIFF still stop there unless the
-    program also raised `PIL.Image.MAX_IMAGE_PIXELS`. max_seconds: of decoding; JPEG, PNG, GIF, BMP, plain TIFF and
-    PDF are stopped at it, the other formats decode in one call that only max_pixels bounds.
+    max_bytes: of the file. max_pixels: of the picture as decoded (a JPEG of one scan at its reduced scale); the default
+    is Pillow's own hard limit and takes about 1.3 GB of memory. With more, WebP and TIFF still stop there unless the
+    program also raised `PIL.Image.MAX_IMAGE_PIXELS`. max_seconds: of decoding (of a PDF page: from its turn on, one being
+    drawn at a time); JPEG, PNG, GIF, BMP, plain TIFF and PDF are stopped at it, the other formats decode in one call
+    that only max_pixels bounds.
     """
 
     max_bytes: int = 200_000_000
@@ -62,22 +63,36 @@ def load(
     16-bit and float gray are scaled to 8 bits, never clipped; CMYK is converted without its profile, and embedded
     colour profiles are not applied at all.
 
-    Raises ImageError, and nothing else, for every path and all bytes. A file cut short is always refused. Damage that
+    Raises ImageError, and nothing else, for every path and all bytes. A file cut short is refused, unless only a tail is
+    gone that holds no pixel of this picture: the end mark and later frames of a GIF, later pages of a TIFF, the end code
+    of a faxed one, what a JPEG or PNG has behind its end mark, a PDF's index that pdfium can make anew. Damage that
     leaves a file's length and end marker in place is told in PNG, compressed TIFF and GIF; JPEG, WebP, AVIF, HEIF and
     plain BMP and TIFF have no checksum, and no reader can tell their damaged pixels from sound ones.
     """
+    return read(source, size_hint=size_hint, limits=limits, page=page)[0]
+
+
+def read(
+    source: str | os.PathLike[str] | bytes,
+    *,
+    size_hint: int | None = None,
+    limits: Limits = Limits(),
+    page: int = 0,
+) -> tuple[NDArray[np.uint8], str]:
+    """What `load` gives, and what else the file holds, in words: further pages or frames; "" where nothing is known."""
     if isinstance(source, bytes):
         name, path = f"<{counted(len(source), 'byte')}>", None
     else:
         name = os.fsdecode(source)
-        path, page = _split_page(name, page)
+        path, page = split_page(name, page)
     try:
         data = source if isinstance(source, bytes) else _read(str(path), limits.max_bytes)
         if len(data) > limits.max_bytes:
             raise _too_large(len(data), limits.max_bytes)
-        return _decode.decode(
+        array = _decode.decode(
             data, size_hint=size_hint, max_pixels=limits.max_pixels, max_seconds=limits.max_seconds, page=page
         )
+        return array, _several.left_out(_formats.sniff(data), data)
     except UnreadableError as error:
         raise ImageError(name, error.reason, error.remedy) from error.__cause__
 
@@ -85,12 +100,12 @@ def load(
 _PAGE = re.compile(r"(.+)#page=(\d{1,6})", re.DOTALL)
 
 
-def _split_page(name: str, page: int) -> tuple[str, int]:
+def split_page(name: str, page: int = 0) -> tuple[str, int]:
     """ "score.pdf#page=3" -> ("score.pdf", 2), unless a file really has that name."""
     match = _PAGE.fullmatch(name)
     if match is None or os.path.lexists(name):
         return name, page
-    return match[1], max(0, int(match[2]) - 1)
+    return match[1], int(match[2]) - 1
 
 
 def _too_large(size: int, limit: int) -> UnreadableError:
@@ -118,17 +133,17 @@ _OS_ERRORS = {
 }
 
 
-def _read(path: str, max_bytes: int) -> bytes:
-    """A regular file's bytes. Never blocks: the kind of file is asked before opening, and again after."""
+def _read(path: str, max_bytes: int, head: int = 0) -> bytes:
+    """A regular file's bytes (head: only its first so many). Never blocks: its kind is asked before opening and after."""
     try:
         _must_be_regular(os.stat(path).st_mode)
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         with open(os.open(path, flags), "rb") as file:
             now = os.fstat(file.fileno())
             _must_be_regular(now.st_mode)
-            if now.st_size > max_bytes:
+            if now.st_size > max_bytes and not head:
                 raise _too_large(now.st_size, max_bytes)
-            return file.read(now.st_size + 1)  # + 1: a file of /proc says 0
+            return file.read(head or now.st_size + 1)  # + 1: a file of /proc says 0
     except ValueError as error:  # a zero byte, or a character the file system cannot hold
         raise UnreadableError(f"the name is not a possible one ({error})", "Check the spelling") from error
     except MemoryError as error:
@@ -155,6 +170,8 @@ def find(
     passed_over: Callable[[str], None] = lambda _: None,
 ) -> Iterator[str]:
     """The pictures meant by `paths`: files as given, folders walked, a PDF once a page ("score.pdf#page=N", N from 1).
+
+    A PDF is known by its first 1,024 bytes, whatever it is called; so each file is opened.
 
     Folders are walked in sorted order, depth first, and give the files that end in one of SUFFIXES. Links to folders
     are followed, but no folder is walked twice, so a loop of links ends. Nothing named is dropped: a file that is
@@ -196,15 +213,16 @@ def _walk(top: str, recursive: bool, passed_over: Callable[[str], None]) -> Iter
 
 
 def _pages(path: str) -> Iterator[str]:
-    if path.lower().endswith(".pdf"):
-        try:
-            count = _decode.pdf_pages(_read(path, Limits().max_bytes))
-        except UnreadableError:
-            count = 0
-        if count > 1:
-            yield from (f"{path}#page={n}" for n in range(1, count + 1))
-            return
-    yield path
+    count, most = 0, Limits().max_bytes
+    try:
+        if _formats.sniff(_read(path, most, head=1024)) == "PDF":
+            count = _decode.pdf_pages(_read(path, most))
+    except UnreadableError:  # load says why
+        pass
+    if count > 1:
+        yield from (f"{path}#page={n}" for n in range(1, count + 1))
+    else:
+        yield path
 
 
 def resize(array: NDArray[np.uint8], pre: Preprocess) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final, overload
 
@@ -27,10 +28,12 @@ from .types import Decision, JudgeInfo, Preprocess
 
 SHIPPED = {"sheet-music": "sheetmusic/sheet-music.onnx"}  # name -> file inside this package
 OUTPUTS = ("logits", "probabilities", "score")
+MAX_THREADS = 1024
 MAX_BATCH_PIXELS = 4_000_000  # a batch of large pictures is cut to this: more would cost memory and gain no speed
 
 Source = str | os.PathLike[str] | bytes | NDArray[np.uint8]
 Pixels = NDArray[np.float32]
+Read = tuple[Pixels | Decision, str]
 
 
 def open_judge(source: str | os.PathLike[str], *, threads: int | None = None) -> Judge:
@@ -40,16 +43,21 @@ def open_judge(source: str | os.PathLike[str], *, threads: int | None = None) ->
     before a file of the same name; write "./sheet-music" for the file. Raises JudgeFileError for a file that is
     missing, broken, foreign, from a newer release, or whose graph is not a judge's.
     """
-    if threads is not None and threads < 1:
-        raise JudgeFileError(f"threads is {threads}; give a whole number of at least 1, or None for all cores.")
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        raise JudgeFileError(
+            f"threads is {threads}; give a whole number from 1 to {MAX_THREADS}, or None for all cores."
+        )
     name = os.fspath(source)
-    path = Path(__file__).parent / SHIPPED[name] if name in SHIPPED else Path(name)
-    if not path.exists():
+    try:
+        model = read_model(Path(__file__).parent / SHIPPED[name] if name in SHIPPED else name)
+    except JudgeFileError as error:
+        if not isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            raise
         raise JudgeFileError(
             f"There is no judge file {name!r}. Give the path of a judge file (*.onnx) or the name of a shipped "
             f"judge: {', '.join(SHIPPED)}."
-        )
-    return judge_of(read_model(path), name, threads=threads)
+        ) from error.__cause__
+    return judge_of(model, name, threads=threads)
 
 
 def judge_of(model: bytes, name: str, *, threads: int | None = None) -> Judge:
@@ -94,18 +102,23 @@ class Judge:
         made = list(self.stream(many, threshold=threshold))
         return made[0] if one else made
 
-    def stream(self, paths: Iterable[Source], *, batch: int = 16, threshold: float | None = None) -> Iterator[Decision]:
+    def stream(
+        self, paths: Iterable[Source] | Source, *, batch: int = 16, threshold: float | None = None
+    ) -> Iterator[Decision]:
         """Decide on any number of pictures; one Decision for each, in the order given.
 
         `paths` may be a generator: it is read only a few batches ahead. A picture that cannot be read gives a
         Decision with outcome "error" and never stops the rest. batch: most pictures judged at once (fewer when
-        they are large). threshold: used for every label instead of the judge's own.
-        Raises ValueError for a batch below 1 or a threshold outside [0, 1], before anything is read.
+        they are large). threshold: used for every label instead of the judge's own. One path, or one file's bytes, is
+        one picture. The first Decision comes when four batches are named, or no more are to come: a source that waits
+        for an answer before it goes on would wait for ever. Raises what the source raises, once all that it gave
+        before is decided; ValueError for a batch below 1 or a threshold outside [0, 1], before anything is read.
         """
         decide.decide(np.zeros((0, len(self.labels))), self.info, [], threshold=threshold)  # refused now or never
         if batch < 1:
             raise ValueError(f"batch is {batch}; give a whole number of at least 1.")
-        return self._stream(iter(paths), min(batch, self._largest_batch()), threshold)
+        many = [paths] if isinstance(paths, str | os.PathLike | bytes) else paths
+        return self._stream(iter(many), min(batch, self._largest_batch()), threshold)
 
     def outputs(self, pixels: Pixels) -> dict[str, Pixels]:
         """What the graph gives for pixels float32 [B, 3, H, W] in [0, 1]: logits, probabilities [B, K], score [B].
@@ -141,40 +154,54 @@ class Judge:
     def _stream(self, paths: Iterator[Source], batch: int, threshold: float | None) -> Iterator[Decision]:
         """Chunks of two batches are decided while the next chunk is being read."""
         pool = ThreadPoolExecutor(min(8, usable_cores() + 1), thread_name_prefix="openset-read")
+        failed: Exception | None = None
 
-        def start() -> list[tuple[str, Future[Pixels | Decision]]]:
-            return [(_name(x), pool.submit(self._read, x)) for x in itertools.islice(paths, 2 * batch)]
+        def start() -> list[tuple[str, Future[Read]]]:
+            nonlocal failed
+            started: list[tuple[str, Future[Read]]] = []
+            try:
+                for x in itertools.islice(paths, 0 if failed else 2 * batch):
+                    future = pool.submit(self._read, x)
+                    started.append((_name(x), future))
+            except Exception as error:  # of `paths`: raised when what came before it is decided
+                failed = error
+            return started
 
         try:
             current = start()
             while current:
                 following = start()
-                yield from self._decide([(name, future.result()) for name, future in current], batch, threshold)
+                yield from self._decide([(name, *future.result()) for name, future in current], batch, threshold)
                 current = following
+            if failed is not None:
+                raise failed
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, source: Source) -> Pixels | Decision:
-        """The picture as pixels float32 [3, H, W], or the Decision there is without judging it."""
+    def _read(self, source: Source) -> Read:
+        """The picture as pixels float32 [3, H, W], or the Decision there is without judging it, and `images.read`'s remark."""
         name, pre = _name(source), self.info.preprocess
         try:
             _check_source(source)
-            array = source if isinstance(source, np.ndarray) else images.load(source, size_hint=pre.size_hint)
+            if isinstance(source, np.ndarray):
+                array, remark = source, ""
+            else:
+                array, remark = images.read(source, size_hint=pre.size_hint)
             if max(array.shape[:2]) < pre.min_side:
-                return _too_small(name, array.shape, pre.min_side)
-            return images.resize(array, pre)
+                return _too_small(name, array.shape, pre.min_side), remark
+            return images.resize(array, pre), remark
         except ImageError as error:
-            return _unread(name, error.reason, error.remedy)
+            return _unread(name, error.reason, error.remedy), ""
         except Exception as error:  # among millions of files one that shows a fault of ours must not stop the rest
             reason = f"reading it failed ({type(error).__name__}: {error})"
-            return _unread(name, reason, "Convert it to PNG or JPEG; if that is what it is, please report it.")
+            return _unread(name, reason, "Convert it to PNG or JPEG; if that is what it is, please report it."), ""
 
     def _decide(
-        self, read: list[tuple[str, Pixels | Decision]], batch: int, threshold: float | None
+        self, read: list[tuple[str, Pixels | Decision, str]], batch: int, threshold: float | None
     ) -> Iterator[Decision]:
         made: dict[int, Decision] = {}
         shapes: dict[tuple[int, ...], list[tuple[int, str, Pixels]]] = defaultdict(list)
-        for at, (name, x) in enumerate(read):
+        for at, (name, x, _) in enumerate(read):
             if isinstance(x, Decision):
                 made[at] = x
             else:
@@ -183,7 +210,7 @@ class Judge:
             for i in range(0, len(group), batch):
                 places, names, pixels = zip(*group[i : i + batch], strict=True)
                 made.update(zip(places, self._judge(np.stack(pixels), list(names), threshold), strict=True))
-        return (made[at] for at in range(len(read)))
+        return (_remarked(made[at], remark) for at, (_, _, remark) in enumerate(read))
 
     def _judge(self, pixels: Pixels, names: list[str], threshold: float | None) -> list[Decision]:
         """Decisions on pixels [B, 3, H, W]."""
@@ -217,6 +244,10 @@ def _check_source(source: object) -> None:
             f"an array {source.dtype} {list(source.shape)} is no picture",
             "Give uint8 [H, W, 3], RGB, values 0 to 255, at least one pixel.",
         )
+
+
+def _remarked(made: Decision, remark: str) -> Decision:
+    return replace(made, why=f"{made.why}; {remark}") if remark else made
 
 
 def _too_small(name: str, shape: tuple[int, ...], least: int) -> Decision:

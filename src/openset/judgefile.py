@@ -88,7 +88,7 @@ def info_to_json(info: JudgeInfo) -> str:
 def info_from_json(text: str, name: str = "judge file") -> JudgeInfo:
     """The inverse of info_to_json, every field checked. `name` stands in messages. Raises JudgeFileError."""
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         refuse(name, f"its metadata are not JSON ({error})", "Export it again.")
     return _parse(value, name)
@@ -102,7 +102,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a JSON number")
+    raise ValueError(f"{word[:40]} is not a number that a float holds")
+
+
+def _finite(word: str) -> float:
+    value = float(word)
+    return value if math.isfinite(value) else _no_constant(word)
 
 
 def _plain(value: Any, where: str) -> Any:
@@ -193,6 +198,8 @@ def _parse(value: Any, name: str) -> JudgeInfo:
     labels = reader.items("labels")
     if len(labels) < 2 or not all(isinstance(label, str) and label for label in labels):
         reader.fail("labels", "a list of at least two names", labels)
+    if not all(map(_is_text, labels)):
+        reader.fail("labels", "a list of names in valid Unicode", labels)
     if len(set(labels)) != len(labels):
         reader.fail("labels", "a list of different names", labels)
     thresholds = reader.inner("thresholds")
@@ -209,6 +216,11 @@ def _parse(value: Any, name: str) -> JudgeInfo:
         name=reader.text("name"),
         schema=SCHEMA,
     )
+
+
+def _is_text(label: str) -> bool:
+    """Can it be written as UTF-8? A lone surrogate, such as Python puts for a byte that is no text, cannot."""
+    return not any("\ud800" <= c <= "\udfff" for c in label)
 
 
 def _check_schema(schema: int, name: str) -> None:

@@ -58,6 +58,21 @@ def read_model(path: str | os.PathLike[str]) -> bytes:
         raise JudgeFileError(f"{name!r} cannot be read: {reason}. Check the path and the permissions.") from error
 
 
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Raises JudgeFileError where write_atomic could not make the file `path`: to be known before long work."""
+    target = os.path.realpath(os.fspath(path))
+    folder = os.path.dirname(target)
+    if os.path.isdir(target):
+        reason = "it is a folder"
+    elif not os.path.isdir(folder):
+        reason = f"there is no folder {folder!r}"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        reason = f"the folder {folder!r} may not be written to"
+    else:
+        return
+    raise JudgeFileError(f"{os.fspath(path)!r} cannot be written: {reason}. Give a file in a folder that is there.")
+
+
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     """Write `data` beside `path`, then move it there in one step. Raises JudgeFileError; leaves no half file."""
     target = os.path.realpath(os.fspath(path))

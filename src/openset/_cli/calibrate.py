@@ -6,15 +6,17 @@ from typing import Annotated
 
 import typer
 
-from .guard import guarded, on_terminal, say, shares
+from .guard import guarded, on_terminal, rate, say, shares
 
 
 @guarded
 def calibrate(
     judge: Annotated[str, typer.Argument(metavar="JUDGE", help="A judge file, or a shipped judge: sheet-music.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="DATA/<label>/..., pictures not trained on.")],
-    precision: Annotated[float, typer.Option(help="Of the pictures accepted, at least this share is right ...")] = 0.95,
-    delta: Annotated[float, typer.Option(help="... but for a chance of this.")] = 0.05,
+    precision: Annotated[
+        float, typer.Option(callback=rate, help="Of the pictures accepted, at least this share is right ...")
+    ] = 0.95,
+    delta: Annotated[float, typer.Option(callback=rate, help="... but for a chance of this.")] = 0.05,
     prevalence: Annotated[
         list[str] | None,
         typer.Option(

@@ -18,7 +18,7 @@ from typing import Any, ParamSpec
 
 import typer
 
-from ..errors import DataError, MissingExtraError, OpensetError
+from ..errors import MissingExtraError, OpensetError
 
 FAILED, USAGE, PARTLY, STOPPED, PIPE = 1, 2, 3, 130, 141
 
@@ -127,19 +127,26 @@ def share(value: float | None) -> float | None:
     return value
 
 
+def rate(value: float) -> float:
+    """An option's callback: a number above 0 and below 1."""
+    if not 0 < value < 1:
+        raise typer.BadParameter(f"{value} is not a number above 0 and below 1.")
+    return value
+
+
 def shares(given: Iterable[str]) -> float | dict[str, float] | None:
-    """--prevalence: one number, or LABEL=NUMBER for each label. Raises DataError for anything else."""
+    """--prevalence: one number, or LABEL=NUMBER for each label. Raises typer.BadParameter for anything else."""
     texts = list(given)
     try:
         if len(texts) == 1 and "=" not in texts[0]:
-            return float(texts[0])
+            return rate(float(texts[0]))
         pairs = [text.rpartition("=") for text in texts]
-        made = {label: float(number) for label, _, number in pairs if label}
+        made = {label: rate(float(number)) for label, _, number in pairs if label}
     except ValueError:
         made = {}
     if len(made) != len(texts):
-        raise DataError(
-            f"--prevalence {' '.join(texts)} is not understood. Give one number, such as --prevalence 0.01, or "
-            "LABEL=NUMBER once for each label."
+        raise typer.BadParameter(
+            f"--prevalence {printable(' '.join(texts))} is not understood. Give one number, such as --prevalence 0.01, "
+            "or LABEL=NUMBER once for each label."
         )
     return made or None

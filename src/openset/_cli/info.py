@@ -43,7 +43,8 @@ def lines(known: JudgeInfo) -> Iterator[str]:
     yield f"{known.name or 'judge'} (judge file, schema {known.schema})"
     yield f"labels: {', '.join(known.labels)}"
     yield f"reads: {_reads(known.preprocess)}"
-    reasons = known.facts.get("no_threshold") or {}
+    noted = known.facts.get("no_threshold")
+    reasons = noted if isinstance(noted, Mapping) else {}
     yield "thresholds:"
     for label in known.labels:
         t = known.thresholds.get(label)
@@ -51,17 +52,17 @@ def lines(known: JudgeInfo) -> Iterator[str]:
             why = reasons.get(label) or "openset calibrate finds one"
             yield f"  {label}: none, so always unknown. {why}"
             continue
-        field = "" if t.prevalence is None else f" where it makes up {t.prevalence:.4g} of the pictures"
+        field = "" if t.prevalence is None else f" where it makes up {t.prevalence} of the pictures"
         yield f"  {label}: accepted from a confidence of {t.value:.6g} on"
         yield (
-            f"    {t.kind}: precision at least {t.precision:.4g}{field}, with probability {1 - t.delta:.4g}; "
+            f"    {t.kind}: precision at least {t.precision}{field}, but for a chance of {t.delta}; "
             f"on {counted(t.n, 'picture')}: {t.accepted} accepted, {t.wrong} of them wrongly, {t.coverage:.1%} of its own class"
         )
         yield f"    if {t.assumption}"
     if known.audit:
         yield "audit:"
         yield from (f"  {_finding(finding)}" for finding in known.audit)
-    facts = {name: value for name, value in known.facts.items() if name != "no_threshold"}
+    facts = {name: value for name, value in known.facts.items() if name != "no_threshold" or value is not reasons}
     if facts:
         yield "facts:"
         yield from _tree(facts, "  ")

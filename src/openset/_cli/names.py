@@ -16,13 +16,21 @@ if TYPE_CHECKING:
     import io
 
 
-def meant(files: Iterable[str], separator: bytes) -> Iterator[str | bytes]:
-    """The pictures meant, one by one; a folder without any, and files of a folder that are passed over, are told of."""
+HEAD = 256  # bytes that tell every picture's kind
+HEADS = (b"\xff\xd8\xff", b"RIFF", b"GIF8", b"II", b"MM", b"BM", b"%PDF-", b"\0\0")  # \0\0: HEIF and AVIF
+PNG = b"\x89PNG\r\n\x1a\n"  # the one that has ends of lines in it
+
+
+def meant(files: Iterable[str], separator: bytes) -> Iterator[str | bytes | None]:
+    """The pictures meant, one by one; None where those to come must be waited for.
+
+    A folder without any, and files of a folder that are passed over, are told of.
+    """
     from ..images import SUFFIXES, find
 
     for name in files:
         for given in _from_stdin(separator) if name == "-" else [name]:
-            if isinstance(given, bytes):
+            if not isinstance(given, str):
                 yield given
                 continue
             any_found, others = False, Counter[str]()
@@ -49,8 +57,8 @@ def _count(others: Counter[str], path: str) -> None:
         others[os.path.splitext(name)[1].lower() or "without an ending"] += 1
 
 
-def _from_stdin(separator: bytes) -> Iterator[str | bytes]:
-    """Names from standard input, as they come, of any bytes; or the one picture that it is itself."""
+def _from_stdin(separator: bytes) -> Iterator[str | bytes | None]:
+    """Names from standard input, as they come, of any bytes, and None before each wait; or the one picture that it is."""
     from .._formats import sniff
     from ..images import Limits
 
@@ -58,6 +66,8 @@ def _from_stdin(separator: bytes) -> Iterator[str | bytes]:
         raise DataError("- reads standard input, which is closed. Give the names of pictures, or pipe a list of them.")
     source = cast("io.BufferedReader", sys.stdin.buffer)
     block, waiting = source.read1(1 << 16), b""
+    while separator == b"\n" and _too_short_to_tell(block) and (more := source.read1(1 << 16)):
+        block += more
     if separator == b"\n" and (kind := sniff(block)) and (kind == "PDF" or b"\0" in block[:64]):
         if kind == "PDF":
             raise DataError("standard input is a PDF, whose pages are judged one by one: save it to a file first.")
@@ -66,8 +76,18 @@ def _from_stdin(separator: bytes) -> Iterator[str | bytes]:
     while block:
         *whole, waiting = (waiting + block).split(separator)
         yield from filter(None, (_name(line, separator) for line in whole))
+        yield None
         block = source.read1(1 << 16)
     yield from filter(None, [_name(waiting, separator)])
+
+
+def _too_short_to_tell(block: bytes) -> bool:
+    """May these first bytes be the beginning of a picture, whose kind does not show yet? A whole line is a name."""
+    if not block or len(block) >= HEAD:
+        return False
+    if PNG.startswith(block[: len(PNG)]):
+        return True
+    return not block.endswith(b"\n") and any(head.startswith(block[: len(head)]) for head in HEADS)
 
 
 def _name(line: bytes, separator: bytes) -> str:

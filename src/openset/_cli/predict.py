@@ -20,6 +20,7 @@ from .guard import FAILED, PARTLY, complain, console, guarded, on_terminal, prin
 from .names import meant
 
 if TYPE_CHECKING:
+    from ..judge import Judge
     from ..types import Decision
     from .bars import Bar
 
@@ -44,7 +45,9 @@ def predict(
         float | None,
         typer.Option(callback=share, metavar="T", help="Accept from this confidence on, 0 to 1; voids the guarantee."),
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="For the judge; default: all cores.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=1024, metavar="N", help="For the judge; default: all cores.")
+    ] = None,
     null: Annotated[bool, typer.Option("--null", "-0", help="The list on stdin is separated by NUL.")] = False,
 ) -> int:
     """Judge pictures: accepted with a label, or unknown.
@@ -70,7 +73,7 @@ def predict(
     shown = on_terminal() and not ((as_json or as_csv) and sys.stdout.isatty())
     with _progress(paths, "-" in files, shown=shown) as (listed, bar):
         show = _json_lines if as_json else _csv_lines(opened.labels) if as_csv else _tables(bar)
-        for decision in show(map(_named, opened.stream(listed, threshold=threshold))):
+        for decision in show(map(_named, _judged(opened, listed, threshold))):
             seen[decision.outcome] += 1
             if bar is not None:
                 bar.step(seen)
@@ -82,6 +85,13 @@ def predict(
     elif not (as_json or as_csv) and seen.total() > 1:
         print(", ".join(f"{seen[what]} {what}" for what in COLOURS if seen[what]))
     return FAILED if not judged else PARTLY if seen["error"] else 0
+
+
+def _judged(judge: Judge, listed: Iterable[str | bytes | None], threshold: float | None) -> Iterator[Decision]:
+    """Decisions in order; all pictures named so far are judged before more names are waited for."""
+    for waits, group in itertools.groupby(listed, lambda x: x is None):
+        if not waits:
+            yield from judge.stream((x for x in group if x is not None), threshold=threshold)
 
 
 def _named(decision: Decision) -> Decision:
@@ -143,8 +153,8 @@ def _csv_lines(labels: Iterable[str]) -> Show:
 
     def write(row: list[Any]) -> None:
         line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(row)
-        sys.stdout.buffer.write(line.getvalue().encode("utf-8", "surrogateescape"))
+        csv.writer(line, lineterminator="\r\n").writerow(row)  # what stands in it is what makes a field quoted
+        sys.stdout.buffer.write((line.getvalue()[:-2] + "\n").encode("utf-8", "surrogateescape"))
         sys.stdout.buffer.flush()
 
     def show(decisions: Iterable[Decision]) -> Iterator[Decision]:
