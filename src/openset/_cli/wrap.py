@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from .guard import guarded, needs, printable, remark, say, shares
+from .guard import guarded, needs, printable, rate, remark, say, shares
 
 if TYPE_CHECKING:
     from ..wrapping import HeadName
@@ -57,8 +57,10 @@ def wrap(
         str | None,
         typer.Option(metavar="LABEL", help="The label that means no: gets what --head certified disbelieves."),
     ] = None,
-    precision: Annotated[float, typer.Option(help="Of the pictures accepted, at least this share is right ...")] = 0.95,
-    delta: Annotated[float, typer.Option(help="... but for a chance of this.")] = 0.05,
+    precision: Annotated[
+        float, typer.Option(callback=rate, help="Of the pictures accepted, at least this share is right ...")
+    ] = 0.95,
+    delta: Annotated[float, typer.Option(callback=rate, help="... but for a chance of this.")] = 0.05,
     prevalence: Annotated[
         list[str] | None, typer.Option(metavar="LABEL=P", help="A label's share in the field; for each label.")
     ] = None,
