@@ -1,7 +1,7 @@
 """Opens a judge file with onnxruntime and decides on pictures: files, bytes or arrays in, Decisions out. No torch.
 
 The graph of a judge file takes "pixels", float32 [B, 3, H, W] in [0, 1], and gives "logits" [B, K],
-"probabilities" [B, K] and "score" [B] (the guard's score, higher = surer). Pictures are read ahead in a few threads
+"probabilities" [B, K] and "score" [B] (the guard's, higher = surer; without a guard the largest probability). Pictures are read ahead in a few threads
 (Pillow lets go of Python's lock while it decodes), pictures of one shape are judged together, and Decisions come
 in the order of the pictures. What is held in memory does not grow with the number of pictures.
 """
