@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, final, overload
+from typing import Any, TypeVar, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ MAX_BATCH_PIXELS = 4_000_000  # a batch of large pictures is cut to this: more w
 
 Source = str | os.PathLike[str] | bytes | NDArray[np.uint8]
 Pixels = NDArray[np.float32]
+T = TypeVar("T", bound=np.generic)
 
 
 def open_judge(source: str | os.PathLike[str], *, threads: int | None = None) -> Judge:
@@ -172,17 +173,11 @@ class Judge:
     def _decide(
         self, read: list[tuple[str, Pixels | Decision]], batch: int, threshold: float | None
     ) -> Iterator[Decision]:
-        made: dict[int, Decision] = {}
-        shapes: dict[tuple[int, ...], list[tuple[int, str, Pixels]]] = defaultdict(list)
-        for at, (name, x) in enumerate(read):
-            if isinstance(x, Decision):
-                made[at] = x
-            else:
-                shapes[x.shape].append((at, name, x))
-        for group in shapes.values():
-            for i in range(0, len(group), batch):
-                places, names, pixels = zip(*group[i : i + batch], strict=True)
-                made.update(zip(places, self._judge(np.stack(pixels), list(names), threshold), strict=True))
+        made = {at: x for at, (_, x) in enumerate(read) if isinstance(x, Decision)}
+        pictures = ((at, x) for at, (_, x) in enumerate(read) if not isinstance(x, Decision))
+        for places, pixels in batches(pictures, batch):
+            names = [read[at][0] for at in places]
+            made.update(zip(places, self._judge(pixels, names, threshold), strict=True))
         return (made[at] for at in range(len(read)))
 
     def _judge(self, pixels: Pixels, names: list[str], threshold: float | None) -> list[Decision]:
@@ -192,6 +187,20 @@ class Judge:
         except JudgeFileError as error:
             return [_failed(name, str(error)) for name in names]
         return decide.decide(made["probabilities"], self.info, names, score=made["score"], threshold=threshold)
+
+
+def batches(pictures: Iterable[tuple[int, NDArray[T]]], most: int) -> Iterator[tuple[list[int], NDArray[T]]]:
+    """Numbered pictures [3, h, w] as they are judged: those of one shape together, at most `most`, none padded.
+
+    Gives their numbers and their pixels [B, 3, h, w].
+    """
+    shapes: dict[tuple[int, ...], list[tuple[int, NDArray[T]]]] = defaultdict(list)
+    for number, x in pictures:
+        shapes[x.shape].append((number, x))
+    for group in shapes.values():
+        for i in range(0, len(group), most):
+            numbers, pixels = zip(*group[i : i + most], strict=True)
+            yield list(numbers), np.stack(pixels)
 
 
 def usable_cores() -> int:
