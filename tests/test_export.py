@@ -180,6 +180,7 @@ def test_a_head_is_baked_in_and_leaves_the_logits(head: Any, tmp_path: Path) -> 
         right = head({"logits": logits, "features": features}).exp()
     np.testing.assert_allclose(got["logits"], logits.numpy(), atol=1e-5)
     np.testing.assert_allclose(got["probabilities"], right.numpy(), atol=1e-5)
+    np.testing.assert_array_equal(got["score"], got["probabilities"].max(1))  # these heads are no guards
 
 
 def test_export_is_quiet_leaves_the_net_alone_and_writes_one_sound_file(

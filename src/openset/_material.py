@@ -43,12 +43,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What the folders hold, before anything is decoded for training. `fingerprint` changes with any of it."""
+    """What the folders hold, before anything is decoded for training. `fingerprint` changes with any of it.
+
+    alone: one class folder was given, and class 1 is the pictures of the out folders.
+    """
 
     labels: tuple[str, ...]
     entries: tuple[Entry, ...]
     notes: tuple[str, ...]
     fingerprint: str
+    alone: bool = False
 
 
 def list_pictures(data: str, out: Sequence[str], *, scheme: str, seed: int, tell: Tell) -> Listing:
@@ -90,7 +94,7 @@ def list_pictures(data: str, out: Sequence[str], *, scheme: str, seed: int, tell
                     f"class {label!r} has no picture {need}: it needs at least 3 that are no copies of one another. "
                     "Add pictures, or give train/ and val/ folders of your own"
                 )
-    return Listing(labels, tuple(entries), tuple(notes), _fingerprint(labels, entries))
+    return Listing(labels, tuple(entries), tuple(notes), _fingerprint(labels, entries), alone=len(dataset.labels) == 1)
 
 
 def _out_places(out: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from . import _material
 from ._wrapchecks import Check, without
-from ._wrapfit import HEADS, NEED_FEATURES, NEED_OUT, HeadName, all_of, fit_head, logits_of, probabilities_of
+from ._wrapfit import NEED_OUT, HeadName, apart, check_asked, check_taught, fit_head, probabilities_of
 from .decide import fit_thresholds
 from .errors import AuditError, TrainingError
 from .nets import gray
@@ -75,22 +75,11 @@ class Wrapped(nn.Module):
         """Fit `head` on the pictures in data/<label>/..., best ones that the net was not trained on; gives self.
 
         Folders must be named as the labels. They are split as for training: the head is fitted on train and val, `held` is the test
-        part. out: folders of pictures that are no class; the guards need them. refuse: the label that means "no", such as "other":
+        part. out: folders of pictures that are no class; the guards need them. With one class folder they are the class "other", and a
+        guard takes those of the folder for known and these for strange. refuse: the label that means "no", such as "other":
         the certified guard gives it what is not believed; None: all labels share that. Raises TrainingError, DataError.
         """
-        if head not in HEADS:
-            raise TrainingError(f"head={head!r} cannot be: it must be one of {', '.join(HEADS)}")
-        if head in NEED_OUT and not out:
-            raise TrainingError(f'the head "{head}" learns from pictures that are no class: give out folders')
-        if head in NEED_FEATURES and self.last is None:
-            raise TrainingError(
-                f'the head "{head}" needs a net that ends in a linear layer: use temperature or density'
-            )
-        if refuse is not None and (head != "certified" or refuse not in self.labels):
-            raise TrainingError(
-                f'refuse={refuse!r} with the head "{head}" cannot be: it names one of the labels {", ".join(self.labels)}, '
-                'for the head "certified"'
-            )
+        check_asked(self, head, refuse, has_out=bool(out))
         places = [os.fspath(folder) for folder in out]
         listing = _material.list_pictures(os.fspath(data), places, scheme="plain", seed=seed, tell=lambda *_: None)
         if set(listing.labels) != set(self.labels):
@@ -102,13 +91,15 @@ class Wrapped(nn.Module):
             listing, self.preprocess, memory=2_000_000_000, workers=2, tell=lambda *_: None
         )
         order = np.array([self.labels.index(label) for label in listing.labels])
+        taught, told = apart(material, refuse) if listing.alone and head in NEED_OUT else (material, [])
+        if head in NEED_OUT:
+            check_taught(head, taught, os.fspath(data), places)
         net = Bare(self)
-        self.head, lowered = fit_head(net, head, material, order, None if refuse is None else self.labels.index(refuse))
-        test, outside = (logits_of(net, part) for part in (material.test.pictures, material.out_test))
-        logits, pixels = torch.cat((test[0], outside[0])), all_of(material.test.pictures) + all_of(material.out_test)
-        truth = np.concatenate((order[material.test.targets], np.full(len(outside[0]), -1, np.int64)))
-        self.held = (probabilities_of(net, self.head, pixels, logits), truth)
-        self.facts = {"head": head, "refuse": refuse, "seed": seed, "notes": [*listing.notes, *notes, *lowered]}
+        fitted, lowered = fit_head(net, head, taught, order, None if refuse is None else self.labels.index(refuse))
+        truth = np.concatenate((order[material.test.targets], np.full(len(material.out_test), -1, np.int64)))
+        self.held = (probabilities_of(net, fitted, material.test.pictures, material.out_test), truth)
+        self.head = fitted
+        self.facts = {"head": head, "refuse": refuse, "seed": seed, "notes": [*listing.notes, *notes, *told, *lowered]}
         return self
 
     def export(

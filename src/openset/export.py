@@ -41,7 +41,8 @@ def export(net: nn.Module, path: str | os.PathLike[str], info: JudgeInfo, head: 
     net: float32 pixels [B, 3, H, W] in [0, 1] -> logits [B, K], K = the number of info.labels, or a net with a
     method `outputs(pixels)` that gives a dict of logits, probabilities [B, K] and score [B]. head: takes a dict of
     "pixels", "logits" and, where the net has features(x) and classify(features), "features" [B, D]; gives
-    log-probabilities [B, K]. Without one probabilities are the softmax of the logits. The score is then the largest probability.
+    log-probabilities [B, K]. Without one probabilities are the softmax of the logits. The score of a guard, a head with
+    odds(outputs) [B] and believing(logits, odds), is sigmoid(odds), how far it believes the net; else the largest probability.
 
     The batch is dynamic; for info.preprocess.mode "fit" height and width are too (multiples of `multiple`), else
     they are `size`. `net` and `head` are left as they are; a copy on the CPU in eval mode is exported.
@@ -65,7 +66,7 @@ class Graph(nn.Module):
         if head is not None and hasattr(net, "outputs"):
             raise TrainingError("This net has its own outputs(); export it without a head.")
         self.net: Any = copy.deepcopy(net)
-        self.head = copy.deepcopy(head)
+        self.head: Any = copy.deepcopy(head)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if hasattr(self.net, "outputs"):
@@ -78,6 +79,9 @@ class Graph(nn.Module):
         else:
             outputs["logits"] = self.net(pixels)
         logits = outputs["logits"]
+        if hasattr(self.head, "odds"):
+            odds = self.head.odds(outputs)
+            return logits, self.head.believing(logits, odds).exp(), odds.sigmoid()
         probabilities = logits.softmax(dim=1) if self.head is None else self.head(outputs).exp()
         return logits, probabilities, probabilities.amax(dim=1)
 

@@ -1,7 +1,7 @@
 """Opens a judge file with onnxruntime and decides on pictures: files, bytes or arrays in, Decisions out. No torch.
 
 The graph of a judge file takes "pixels", float32 [B, 3, H, W] in [0, 1], and gives "logits" [B, K],
-"probabilities" [B, K] and "score" [B] (the guard's score, higher = surer). Pictures are read ahead in a few threads
+"probabilities" [B, K] and "score" [B] (the guard's, higher = surer; without a guard the largest probability). Pictures are read ahead in a few threads
 (Pillow lets go of Python's lock while it decodes), pictures of one shape are judged together, and Decisions come
 in the order of the pictures. What is held in memory does not grow with the number of pictures.
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, final, overload
+from typing import Any, TypeVar, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ MAX_BATCH_PIXELS = 4_000_000  # a batch of large pictures is cut to this: more w
 Source = str | os.PathLike[str] | bytes | NDArray[np.uint8]
 Pixels = NDArray[np.float32]
 Read = tuple[Pixels | Decision, str]
+T = TypeVar("T", bound=np.generic)
 
 
 def open_judge(source: str | os.PathLike[str], *, threads: int | None = None) -> Judge:
@@ -199,17 +200,11 @@ class Judge:
     def _decide(
         self, read: list[tuple[str, Pixels | Decision, str]], batch: int, threshold: float | None
     ) -> Iterator[Decision]:
-        made: dict[int, Decision] = {}
-        shapes: dict[tuple[int, ...], list[tuple[int, str, Pixels]]] = defaultdict(list)
-        for at, (name, x, _) in enumerate(read):
-            if isinstance(x, Decision):
-                made[at] = x
-            else:
-                shapes[x.shape].append((at, name, x))
-        for group in shapes.values():
-            for i in range(0, len(group), batch):
-                places, names, pixels = zip(*group[i : i + batch], strict=True)
-                made.update(zip(places, self._judge(np.stack(pixels), list(names), threshold), strict=True))
+        made = {at: x for at, (_, x, _) in enumerate(read) if isinstance(x, Decision)}
+        pictures = ((at, x) for at, (_, x, _) in enumerate(read) if not isinstance(x, Decision))
+        for places, pixels in batches(pictures, batch):
+            names = [read[at][0] for at in places]
+            made.update(zip(places, self._judge(pixels, names, threshold), strict=True))
         return (_remarked(made[at], remark) for at, (_, _, remark) in enumerate(read))
 
     def _judge(self, pixels: Pixels, names: list[str], threshold: float | None) -> list[Decision]:
@@ -219,6 +214,20 @@ class Judge:
         except JudgeFileError as error:
             return [_failed(name, str(error)) for name in names]
         return decide.decide(made["probabilities"], self.info, names, score=made["score"], threshold=threshold)
+
+
+def batches(pictures: Iterable[tuple[int, NDArray[T]]], most: int) -> Iterator[tuple[list[int], NDArray[T]]]:
+    """Numbered pictures [3, h, w] as they are judged: those of one shape together, at most `most`, none padded.
+
+    Gives their numbers and their pixels [B, 3, h, w].
+    """
+    shapes: dict[tuple[int, ...], list[tuple[int, NDArray[T]]]] = defaultdict(list)
+    for number, x in pictures:
+        shapes[x.shape].append((number, x))
+    for group in shapes.values():
+        for i in range(0, len(group), most):
+            numbers, pixels = zip(*group[i : i + most], strict=True)
+            yield list(numbers), np.stack(pixels)
 
 
 def usable_cores() -> int:

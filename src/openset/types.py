@@ -73,7 +73,8 @@ class Decision:
     outcome "accepted": `label` is the answer. "unknown": `label` is None; `best` names the likeliest class all the
     same. "error": the picture could not be read; `error` says why and what to do. `why` is one sentence for people.
     probabilities: label -> probability, empty on error. confidence: the largest, None on error.
-    score: the judge's guard score (higher = surer), None where unread. threshold: the one applied, None if none.
+    score: the judge's guard score (higher = surer; without a guard the largest probability), None where unread.
+    threshold: the one applied, None if none.
     """
 
     path: str

@@ -46,7 +46,9 @@ def wrap(
     mean: Annotated[str | None, typer.Option(metavar="M,M,M", help="Subtracted from pixels in [0, 1].")] = None,
     std: Annotated[str | None, typer.Option(metavar="S,S,S", help="Divides them then.")] = None,
     mode: Annotated[Mode, typer.Option(help="How a picture becomes pixels.")] = Mode.stretch,
-    head: Annotated[Head, typer.Option(help="Fitted on --data; the guards also need --out.")] = Head.none,
+    head: Annotated[
+        Head, typer.Option(help="Fitted on --data; guards need --out; density and certified no --mode fit.")
+    ] = Head.none,
     data: Annotated[
         str | None, typer.Option(metavar="DIR", help="DIR/<label>/..., pictures it was not trained on.")
     ] = None,

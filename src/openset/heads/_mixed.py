@@ -10,10 +10,26 @@ what the class of the largest logit gets is the cap of all others. Far out, wher
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+class Guard(nn.Module, ABC):
+    """A head that believes the net by the share s = sigmoid(odds); s is the `score` of its judge file."""
+
+    @abstractmethod
+    def odds(self, outputs: dict[str, Tensor]) -> Tensor:
+        """[B], any finite numbers, higher = surer."""
+
+    @abstractmethod
+    def believing(self, logits: Tensor, odds: Tensor) -> Tensor:
+        """The net's logits [B, K] and the odds [B] -> guarded log-probabilities [B, K]."""
+
+    def forward(self, outputs: dict[str, Tensor]) -> Tensor:
+        return self.believing(outputs["logits"], self.odds(outputs))
 
 
 def mixed(logits: Tensor, odds: Tensor) -> Tensor:

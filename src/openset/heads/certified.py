@@ -25,14 +25,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import TrainingError
-from ._mixed import mixed
+from ._mixed import Guard, mixed
 
 SLACK = 1e-6  # added to every bound of g, beside what rounding in float64 can do
 WIDER = 2.0**-23  # of every ball: x + eps in float32 may lie this far outside
 Interval = tuple[Tensor, Tensor]
 
 
-class CertifiedGuard(nn.Module):
+class CertifiedGuard(Guard):
     """The head. layers: convolutions, a ReLU after each; weight: [D], its exponential weighs the last features, flattened.
 
     refuse: the class that gets what is not believed (for "is it this, or not?"); None: all classes share it evenly.
@@ -63,19 +63,19 @@ class CertifiedGuard(nn.Module):
         outside = (F.relu(low - 1) + F.relu(-high)).flatten(1).sum(1)  # the least the box term can be
         return self.bias + self.shift - F.linear(interval[0].flatten(1), self.weight.exp()[None])[:, 0] - outside
 
-    def forward(self, outputs: dict[str, Tensor]) -> Tensor:
-        return self.believing(outputs["logits"], self.score(outputs["pixels"]))
+    def odds(self, outputs: dict[str, Tensor]) -> Tensor:
+        return self.score(outputs["pixels"])
 
-    def believing(self, logits: Tensor, score: Tensor) -> Tensor:
+    def believing(self, logits: Tensor, odds: Tensor) -> Tensor:
         """Logits [B, K] and scores [B] -> guarded log-probabilities [B, K]. Raises ValueError where no class is `refuse`."""
         if self.refuse is None:
-            return mixed(logits, score)
+            return mixed(logits, odds)
         if not 0 <= self.refuse < logits.shape[1]:
             raise ValueError(
                 f"refuse is {self.refuse}: give the number of one of the {logits.shape[1]} classes, from 0"
             )
-        believed = torch.log_softmax(logits, 1) + F.logsigmoid(score)[:, None]
-        rest = F.logsigmoid(-score)[:, None]
+        believed = torch.log_softmax(logits, 1) + F.logsigmoid(odds)[:, None]
+        rest = F.logsigmoid(-odds)[:, None]
         given = torch.where(torch.arange(logits.shape[1], device=logits.device) == self.refuse, 0.0, -1e4)
         return torch.logaddexp(believed, rest + given)
 

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from .._words import counted
 from ..errors import TrainingError
-from ._mixed import mixed
+from ._mixed import Guard, mixed
 
 Floats = NDArray[np.float64]
 WIDER = 1.5  # every out-variance is at least so many times the largest in-variance
@@ -43,7 +43,7 @@ class Mixture:
         return self.log_weights - 0.5 * d * np.log(2 * math.pi * self.variances)
 
 
-class DensityGuard(nn.Module):
+class DensityGuard(Guard):
     """The head. Pixels are averaged down to `side` x `side` (area), flattened, centred and whitened; then the two mixtures.
 
     `ball_bound` and `far_bound` are proved: see their docstrings. Distances are measured in the metric, after averaging.
@@ -78,9 +78,11 @@ class DensityGuard(nn.Module):
         squares = ((z[:, None] - centres) ** 2).sum(2).clamp(max=1e30)  # or both densities would be 0 in float32
         return torch.logsumexp(getattr(self, f"heights_{name}") - squares / (2 * getattr(self, f"variances_{name}")), 1)
 
-    def forward(self, outputs: dict[str, Tensor]) -> Tensor:
-        z, logits = self.place(outputs["pixels"]), outputs["logits"]
-        odds = self.log_density(z, "in") - self.log_density(z, "out") - self.log_lambda
+    def odds(self, outputs: dict[str, Tensor]) -> Tensor:
+        z = self.place(outputs["pixels"])
+        return self.log_density(z, "in") - self.log_density(z, "out") - self.log_lambda
+
+    def believing(self, logits: Tensor, odds: Tensor) -> Tensor:
         return mixed(logits, odds)
 
     def ball_bound(self, pixels: Tensor, radius: float, classes: int) -> Floats:

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import TrainingError
-from ._mixed import mixed
+from ._mixed import Guard, mixed
 
 
-class FeatureGuard(nn.Module):
+class FeatureGuard(Guard):
     """The head, for any `distance` module from features [B, D] to [B]: believes the net by sigmoid(at - slope * log(1 + d))."""
 
     at: Tensor
@@ -35,11 +35,13 @@ class FeatureGuard(nn.Module):
         self.register_buffer("at", torch.tensor(float(at)))
         self.register_buffer("slope", torch.tensor(float(slope)))
 
-    def forward(self, outputs: dict[str, Tensor]) -> Tensor:
+    def odds(self, outputs: dict[str, Tensor]) -> Tensor:
         if "features" not in outputs:
             raise TrainingError("a guard on features needs a net with features(x) and classify(features)")
-        odds = self.at - self.slope * torch.log1p(self.distance(outputs["features"]))
-        return mixed(outputs["logits"], odds)
+        return self.at - self.slope * torch.log1p(self.distance(outputs["features"]))
+
+    def believing(self, logits: Tensor, odds: Tensor) -> Tensor:
+        return mixed(logits, odds)
 
 
 class Mahalanobis(nn.Module):
