@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 import openset
+from drawn import fill
 from openset import Run
 from openset._loop import out_batch
 from openset._material import list_pictures
@@ -162,6 +163,77 @@ def test_unreadable_pictures_are_left_out_aloud(tmp_path: Path) -> None:
     run = openset.train(data, epochs=1, output=tmp_path / "run", **QUICK)
     assert sum(run.facts["pictures"][side]["a"] for side in ("train", "val", "test")) == 12
     assert any("broken.png" in note for note in run.facts["notes"])
+
+
+def spoil(folder: Path, n: int = 12) -> Path:
+    folder.mkdir(parents=True)
+    for i in range(n):
+        (folder / f"{i}.png").write_bytes(b"\x89PNG\r\n\x1a\n not a picture")
+    return folder
+
+
+@pytest.mark.parametrize("scheme", ["plain", "ceda", "oe"])
+def test_an_out_folder_of_which_nothing_can_be_used_is_an_error(places: Path, tmp_path: Path, scheme: Any) -> None:
+    """It would train as if the folder had not been given, outlier exposure as `plain`."""
+    (tmp_path / "small").mkdir()
+    for i in range(12):
+        draw("dots", np.random.default_rng(i)).resize((6, 6)).save(tmp_path / "small" / f"{i}.png")
+    folders = {"bad": spoil(tmp_path / "bad"), "small": tmp_path / "small"}
+    folders["copied"] = shutil.copytree(places / "two" / "down", tmp_path / "copied")
+    for name, folder in folders.items():
+        for out in ([folder], [places / "out", folder]):
+            said = f"no picture of the out folder '.*{name}' can be used: run `openset check`"
+            with pytest.raises(TrainingError, match=said):
+                openset.train(places / "two", out=out, scheme=scheme, epochs=1, output=tmp_path / "run", **QUICK)
+            assert not (tmp_path / "run").exists()
+
+
+def test_outlier_exposure_without_a_picture_to_train_on_is_an_error(places: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(places / "out", tmp_path / "out")
+    listing = list_pictures(str(places / "two"), [str(out)], scheme="oe", seed=0, tell=lambda *_: None)
+    for entry in listing.entries:
+        if (entry.label, entry.side) == (-1, "train"):
+            Image.open(entry.path).resize((6, 6)).save(entry.path)
+    given: dict[str, Any] = {"out": out, "epochs": 1} | QUICK
+    with pytest.raises(TrainingError, match=r"no readable out-picture left to train on: run `openset check`"):
+        openset.train(places / "two", scheme="oe", output=tmp_path / "run", **given)
+    run = openset.train(places / "two", output=tmp_path / "plain", **given)  # it measures on those that are left
+    assert run.facts["out_pictures"] == {"train": 0, "val": 6, "test": 6}
+
+
+@pytest.mark.parametrize("side", ["train", "val"])
+def test_a_class_whose_pictures_are_all_left_out_is_an_error(tmp_path: Path, side: str) -> None:
+    """A split that is given is not read before it is decoded."""
+    for part in ("train", "val", "test"):
+        pictures(tmp_path / "data" / part, {"a": "down", "b": "across"}, n=6)
+    shutil.rmtree(tmp_path / "data" / side / "b")
+    spoil(tmp_path / "data" / side / "b", n=6)
+    what = {"train": "train on", "val": "validate with"}[side]
+    with pytest.raises(DataError, match=f"class 'b' has no readable picture left to {what}: run `openset check`"):
+        openset.train(tmp_path / "data", epochs=1, output=tmp_path / "run", **QUICK)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["split by the seed", "split given"])
+def test_an_out_picture_that_copies_one_of_a_class_is_left_out_aloud(tmp_path: Path, given: bool) -> None:
+    data, out = tmp_path / "data", fill(tmp_path, out=12) / "out"
+    for part in ("train", "val", "test") if given else ("",):
+        fill(data / part, cat=12)
+    for i, path in enumerate(sorted(data.rglob("*.png"))[:8]):
+        if i % 2:
+            shutil.copy(path, out / f"copy {i}.png")
+        else:
+            Image.open(path).resize((64, 64)).save(out / f"copy {i}.jpg", quality=85)
+    told = [0]
+    listing = list_pictures(
+        str(data), [str(out)], scheme="plain", seed=0, tell=lambda _what, done, total: told.append(done / total)
+    )
+    assert listing.labels == ("cat", "other")
+    assert sorted(Path(e.path).name for e in listing.entries if e.label == 1) == [f"{i:03}.png" for i in range(12)]
+    assert sum(e.label == 0 for e in listing.entries) == (36 if given else 12)
+    (note,) = (note for note in listing.notes if "cop" in note)
+    assert note.startswith("8 copied from pictures of a class left out of the out folders: ")
+    assert told[-1] == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names of any bytes")
