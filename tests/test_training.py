@@ -19,10 +19,10 @@ from PIL import Image
 import openset
 from drawn import fill
 from openset import Run
-from openset._loop import out_batch
+from openset._loop import Halved, _step, out_batch
 from openset._material import list_pictures
 from openset._runfacts import with_length
-from openset._schedule import Config, eps_at, learning_rate
+from openset._schedule import Config, eps_at, learning_rate, make_optimiser
 from openset.data.noise import paper_noise
 from openset.errors import DataError, TrainingError
 from openset.loader import Budget, augmented, decode_all, join, prefetched, stack
@@ -441,6 +441,26 @@ def test_mended_out_batches_are_an_eighth_new_and_grow_to_half_of_the_batch() ->
     found, chains = out_batch(net, wide, None, config(scheme="acet-mended"), 9, 6, chains)
     assert found.shape == (8, 3, 16, 24)
     assert bool((chains.z[:6, :, :, 16:] == 1).all())  # pages of another size: chains are padded with white
+
+
+@pytest.mark.parametrize("scheme", ["ceda", "acet", "acet-mended"])
+def test_in_bfloat16_only_the_net_is_rounded(scheme: str) -> None:
+    """What a GPU does, here on the CPU: noise and points are exact and stay in the ball, and the net learns from them."""
+    torch.manual_seed(0)
+    net, x, eps = build("lenet", 2), torch.rand((8, 3, 28, 28), generator=torch.Generator().manual_seed(0)), 0.004
+    settings, given, inside = config(scheme=scheme, eps=eps), [], []
+    net.register_forward_pre_hook(lambda _net, pixels: given.append(pixels[0].detach()))
+    net.conv1.register_forward_hook(lambda _layer, _pixels, made: inside.append(made.dtype))
+    cpu, y = torch.device("cpu"), torch.tensor([0, 1] * 4)
+    with torch.autocast("cpu", torch.bfloat16):  # not even where the caller has it
+        _step(Halved(net), make_optimiser(net, settings), (x, y, None), settings, cpu, (9, 4, 10))
+    assert set(inside) == {torch.bfloat16}
+    assert {pixels.dtype for pixels in given} == {torch.float32}
+    mended = scheme == "acet-mended"
+    z = paper_noise(x[:1] if mended else x, generator(cpu, 0, 9, 4, "noise"), 0.25 if mended else 0.5)
+    points, reach = given[-1][8:], {"ceda": 0, "acet": eps, "acet-mended": 1.15 * eps}[scheme]
+    assert (points - z).abs().max().item() == pytest.approx(reach, abs=1e-6)
+    assert all(p.grad is not None and bool(p.grad.abs().max() > 0) for p in net.parameters())
 
 
 def test_seeds_depend_on_every_counter_and_on_nothing_else() -> None:
