@@ -29,6 +29,7 @@ from openset.loader import Budget, augmented, decode_all, join, prefetched, stac
 from openset.nets import build
 from openset.runfile import generator, numpy_generator, seed_of
 
+VIT, RESNET = "test_vit.r160_in1k", "test_resnet.r160_in1k"
 QUICK: dict[str, Any] = {"net": "resnet-small", "size": 16, "batch_size": 16, "progress": False, "threads": 1}
 
 
@@ -264,6 +265,42 @@ def test_a_slip_in_the_command_is_told_before_any_picture_is_read(places: Path, 
     for output in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(TrainingError, match=r"cannot be made: '.*file' is a file. Choose another with --output"):
             openset.train(tmp_path / "one", out=places / "out", output=output, **QUICK)
+
+
+def test_a_net_made_for_one_size_is_made_for_the_size_asked_for(places: Path, tmp_path: Path) -> None:
+    run = openset.train(places / "two", epochs=1, output=tmp_path / "run", **(QUICK | {"net": VIT, "size": 32}))
+    again = Run.load(run.folder)
+    assert again.model.preprocess.size == again.model.body.patch_embed.img_size[0] == 32
+    judge = again.export(tmp_path / "judge.onnx", precision=0.5, delta=0.5)
+    assert judge(places / "two" / "down" / "3.png").best in ("down", "across")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"net": VIT, "size": 40}, r"'timm:test_vit.r160_in1k' cannot judge 2 pictures of size 40 .*another --size"),
+        ({"net": "xcit_nano_12_p8_224", "size": 30}, "cannot build 'xcit_.*' for pictures of size 30 .*another --size"),
+        ({"net": RESNET, "batch_size": 1}, r"cannot learn from 1 picture of size 16 .*another --batch-size"),
+        ({"net": RESNET, "batch_size": 2, "data": "odd"}, r"cannot learn from 1 picture of size 16"),  # 23 in twos
+    ],
+)
+def test_a_net_that_cannot_take_the_pictures_is_said_before_it_trains(
+    tmp_path: Path, given: dict[str, Any], said: str
+) -> None:
+    for part, n in (("train", 12), ("val", 2), ("test", 2)):
+        pictures(tmp_path / "even" / part, {"a": "down", "b": "across"}, n=n)
+        pictures(tmp_path / "odd" / part, {"a": "down", "b": "across"}, n=n)
+    (tmp_path / "odd" / "train" / "b" / "0.png").write_bytes(b"not a picture")
+    folder = tmp_path / given.get("data", "even")
+    with pytest.raises(TrainingError, match=said):
+        openset.train(**(QUICK | {"epochs": 1, "output": tmp_path / "run"} | given | {"data": folder}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_of_one_learns_where_out_pictures_go_through_the_net_beside_it(tmp_path: Path) -> None:
+    few = pictures(tmp_path / "few", {"a": "down", "b": "across"}, n=3)
+    given = QUICK | {"net": RESNET, "batch_size": 1, "epochs": 1}
+    assert openset.train(few, scheme="ceda", output=tmp_path / "run", **given).facts["epochs"] == 1
 
 
 def test_what_is_passed_over_in_an_out_folder_is_noted(places: Path, tmp_path: Path) -> None:
