@@ -9,7 +9,7 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ from openset._runfacts import with_length
 from openset._schedule import Config, eps_at, learning_rate, make_optimiser
 from openset.data.noise import paper_noise
 from openset.errors import DataError, TrainingError
-from openset.loader import Budget, augmented, decode_all, join, prefetched, stack
+from openset.loader import Augment, Budget, augmented, decode_all, join, prefetched, stack
 from openset.nets import build
 from openset.runfile import generator, numpy_generator, seed_of
 
@@ -534,6 +534,20 @@ def test_the_papers_crops_fill_black_and_mirror_every_second_picture() -> None:
         mirrored += not same
     assert 70 < mirrored < 130
     assert {d for d, _ in seen} == {d for _, d in seen} == set(range(-4, 5))
+
+
+def test_a_run_takes_every_augmentation_there_is(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "data", {"a": "down", "b": "across"}, n=10)
+    weights = set()
+    for how in get_args(Augment):
+        run = openset.train(data, augment=how, epochs=1, output=tmp_path / how, **QUICK)
+        assert run.config["augment"] == how
+        weights.add((run.folder / "best.safetensors").read_bytes())
+    assert len(weights) == 5
+    with pytest.raises(
+        TrainingError, match="augment='crops' cannot be: it must be one of none, light, flip, crop, crop-"
+    ):
+        openset.train(data, augment="crops", output=tmp_path / "run", **QUICK)  # type: ignore[arg-type]
 
 
 def test_augmentation_keeps_shape_white_paper_and_moves_within_its_reach() -> None:

@@ -9,31 +9,30 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 
 from . import __version__
 from ._loop import outputs
-from ._schedule import Config, State
+from ._schedule import Config, Optimiser, Scheme, State
 from ._words import counted
 from .decide import lower_bound
 from .errors import TrainingError
-from .loader import Material
+from .loader import Augment, Material
 from .nets import Net
 from .runfile import RUN, STATE, read_run
 from .types import Preprocess
-
-SCHEMES = ("plain", "ceda", "acet", "acet-mended", "oe")
 
 
 def check_config(config: Config) -> None:
     """Raises TrainingError that names the first setting that cannot be, its value and what may stand there."""
     rules: list[tuple[str, bool, str]] = [
-        ("scheme", config.scheme in SCHEMES, f"one of {', '.join(SCHEMES)}"),
-        ("optimiser", config.optimiser in ("adamw", "sgd"), "adamw or sgd"),
-        ("augment", config.augment in ("none", "light", "flip"), "none, light or flip"),
+        *(
+            (name, getattr(config, name) in get_args(words), f"one of {', '.join(get_args(words))}")
+            for name, words in (("scheme", Scheme), ("optimiser", Optimiser), ("augment", Augment))
+        ),
         ("epochs", config.epochs >= 1, "at least 1"),
         ("batch_size", config.batch_size >= 1, "at least 1"),
         ("lr", config.lr > 0, "above 0"),
