@@ -287,6 +287,8 @@ def test_it_goes_into_a_judge_file(tmp_path: Path) -> None:
         ({"outside": torch.zeros(9, 1, 12, 12)}, "one shape"),
         ({"keep": 1.0}, "between 0 and 1"),
         ({"inside": torch.zeros(1, 3, 12, 12)}, "at least 2"),
+        ({"steps": 0}, "steps 0 and batch 64 must be at least 1"),
+        ({"batch": 0}, "steps 2 and batch 0 must be at least 1"),
     ],
 )
 def test_what_cannot_be_fitted_is_an_error(given: dict, said: str) -> None:

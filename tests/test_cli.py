@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -407,6 +407,15 @@ def shades(folder: Path, count: int, first: int = 0) -> None:
         for n in range(count):
             noise = np.random.default_rng(first + 1000 * mean + n).integers(-50, 50, (16, 16, 3))
             Image.fromarray((mean + noise).astype(np.uint8)).save(folder / name / f"{n}.png")
+
+
+def test_training_offers_every_choice_that_there_is() -> None:
+    from openset._cli import train as offered
+    from openset._schedule import Optimiser, Scheme
+    from openset.loader import Augment
+
+    for words, choices in ((Scheme, offered.Scheme), (Optimiser, offered.Optimiser), (Augment, offered.Augment)):
+        assert get_args(words) == tuple(choice.value for choice in choices)
 
 
 def test_from_folders_to_a_decision(run: Run, here: Path) -> None:

@@ -97,6 +97,22 @@ def test_the_bounds_hold_after_joint_training(trained: tuple[nn.Module, DensityG
     assert guard.far_bound(1e6, K) == pytest.approx(1 / K)
 
 
+def test_the_seed_is_the_only_chance_in_it_dropout_included(start: tuple[nn.Module, DensityGuard]) -> None:
+    net, guard = nn.Sequential(start[0], nn.Dropout(0.5)), start[1]
+    made = []
+    for before, seed in ((1, 0), (2, 0), (2, 1)):
+        torch.manual_seed(before)  # what the program drew earlier
+        made.append(fit_jointly(net, guard, *squares(20, 2), noise(20, 3), steps=3, batch=8, seed=seed)[0])
+        after = torch.rand(2)
+        torch.manual_seed(before)
+        assert torch.equal(torch.rand(2), after)  # and what it draws later is as if nothing had been trained
+    same, other = (
+        [torch.equal(*pair) for pair in zip(made[0].parameters(), m.parameters(), strict=True)] for m in made[1:]
+    )
+    assert all(same)
+    assert not any(other)
+
+
 def test_what_cannot_be_trained_jointly_is_an_error(start: tuple[nn.Module, DensityGuard]) -> None:
     x, y = squares(8, 0)
     with pytest.raises(ValueError, match="not one-hot"):
@@ -107,7 +123,7 @@ def test_what_cannot_be_trained_jointly_is_an_error(start: tuple[nn.Module, Dens
         fit_jointly(*start, x, y, torch.zeros(8, 1, SIDE, SIDE))
     with pytest.raises(ValueError, match="batch 0 must be at least 1"):
         fit_jointly(*start, x, y, noise(8, 1), batch=0)
-    with pytest.raises(ValueError, match="weight nan at least 0"):
+    with pytest.raises(ValueError, match="weight nan must be at least 0"):
         fit_jointly(*start, x, y, noise(8, 1), weight=float("nan"))
     with pytest.raises(TrainingError, match="lower lr"):
         fit_jointly(*start, x, y, noise(8, 1), lr=1e30, steps=5)

@@ -15,7 +15,7 @@ from skimage import data
 
 from drawn import picture
 from openset.data.near import RADIUS, close_pairs, clusters, exact, hamming, join
-from openset.data.prints import _DCT, _read_all, dhash, fingerprint, phash
+from openset.data.prints import _DCT, Seen, _read_all, dhash, fingerprint, phash
 
 PHOTOS = (
     "astronaut",
@@ -163,6 +163,22 @@ def test_an_unreadable_file_says_why_and_disturbs_nothing(tmp_path: Path) -> Non
     assert [error is None for error in prints.error] == [False, True, False, False]
     assert clusters(prints).tolist() == exact(prints).tolist() == [0, 1, 2, 3]
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_what_was_seen_is_not_read_again(tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"{n}.png") for n in range(5)]
+    for n, path in enumerate(paths[:4]):
+        picture(n).save(path)
+    seen: Seen = {}
+    first = fingerprint(paths, seen=seen)
+    for path in paths[:4]:
+        Path(path).unlink()
+    picture(9).save(paths[4])
+    again = fingerprint(paths[::-1], seen=seen)
+    assert again.error == first.error[::-1]  # that of the last too, although it can be read by now
+    assert again.pixel_digest == first.pixel_digest[::-1]
+    np.testing.assert_array_equal(again.thumb, first.thumb[::-1])
+    assert [error is None for error in fingerprint(paths).error] == [False] * 4 + [True]
 
 
 def test_no_pictures_have_no_copies() -> None:

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from openset.attack import evaluating
 from openset.errors import TrainingError
+from openset.export import Graph
+from openset.heads import fit_mahalanobis
 from openset.nets import build, gray, page_mask
 
 TIMM = "timm:test_resnet.r160_in1k"
@@ -109,6 +111,42 @@ def test_a_timm_net_normalises_inside() -> None:
         torch.testing.assert_close(net.classify(net.features(x)), net(x))
     assert net.preprocess.size == cfg["input_size"][-1]
     assert build(TIMM.removeprefix("timm:"), 4).name == net.name
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [
+        ("dla46x_c", 64),  # its classifier is a convolution
+        ("deit_tiny_distilled_patch16_224", 32),  # it has two
+        ("levit_128s", 64),
+        ("efficientformerv2_s0", 64),
+        ("efficientvit_m0", 64),  # a batch-norm stands before it
+    ],
+)
+def test_a_timm_net_whose_classifier_does_not_take_the_features_alone_is_timms_and_has_none(
+    name: str, side: int
+) -> None:
+    torch.manual_seed(0)
+    net, x = build(name, 3, size=side), torch.rand((2, 3, side, side), generator=source())
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.running_mean.fill_(0.3)  # so that leaving it out would show
+    assert net.preprocess.size == side
+    with torch.no_grad(), evaluating(net):
+        assert torch.equal(net(x), net.body((x - net.mean) / net.std))
+        assert not hasattr(net, "features")
+        flat = torch.rand((20, 4), generator=source())
+        head = fit_mahalanobis(flat, torch.arange(20) % 2, flat, flat + 9)
+        with pytest.raises(TrainingError, match="a guard on features needs a net with features"):
+            Graph(net, head)(x)
+
+
+def test_a_net_with_two_classifiers_starts_both_anew_for_other_classes(tmp_path: Path) -> None:
+    old = build("deit_tiny_distilled_patch16_224", 7, size=32)
+    save_file(old.body.state_dict(), tmp_path / "w.safetensors")
+    with pytest.warns(UserWarning, match="head.bias, head.weight, head_dist.bias, head_dist.weight"):
+        new = build("deit_tiny_distilled_patch16_224", 3, size=32, weights=str(tmp_path / "w.safetensors"))
+    assert all(torch.equal(a, b) for a, b in zip(new.parameters(), old.parameters(), strict=True) if a.shape == b.shape)
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "pt"])

@@ -114,6 +114,22 @@ def test_the_loss_is_the_papers_and_a_step_lowers_it(start: tuple[nn.Module, Cer
     assert loss(moved) < loss(net)
 
 
+def test_the_seed_is_the_only_chance_in_it_dropout_included(start: tuple[nn.Module, CertifiedGuard]) -> None:
+    net, guard = nn.Sequential(start[0], nn.Dropout(0.5)), start[1]
+    made = []
+    for before, seed in ((1, 0), (2, 0), (2, 1)):
+        torch.manual_seed(before)  # what the program drew earlier
+        made.append(fit_semi_jointly(net, guard, *squares(20, 2), shuffled(20, 3), steps=3, batch=8, seed=seed))
+        after = torch.rand(2)
+        torch.manual_seed(before)
+        assert torch.equal(torch.rand(2), after)  # and what it draws later is as if nothing had been trained
+    same, other = (
+        [torch.equal(*pair) for pair in zip(made[0].parameters(), m.parameters(), strict=True)] for m in made[1:]
+    )
+    assert all(same)
+    assert not any(other)
+
+
 def test_what_cannot_be_trained_is_an_error(start: tuple[nn.Module, CertifiedGuard]) -> None:
     x, y = squares(8, 0)
     with pytest.raises(ValueError, match="not one-hot"):

@@ -9,7 +9,7 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -17,17 +17,19 @@ import torch
 from PIL import Image
 
 import openset
+from drawn import fill
 from openset import Run
-from openset._loop import out_batch
+from openset._loop import Halved, _step, out_batch
 from openset._material import list_pictures
 from openset._runfacts import with_length
-from openset._schedule import Config, eps_at, learning_rate
+from openset._schedule import Config, eps_at, learning_rate, make_optimiser
 from openset.data.noise import paper_noise
 from openset.errors import DataError, TrainingError
-from openset.loader import Budget, augmented, decode_all, join, prefetched, stack
+from openset.loader import Augment, Budget, augmented, decode_all, join, prefetched, stack
 from openset.nets import build
 from openset.runfile import generator, numpy_generator, seed_of
 
+VIT, RESNET = "test_vit.r160_in1k", "test_resnet.r160_in1k"
 QUICK: dict[str, Any] = {"net": "resnet-small", "size": 16, "batch_size": 16, "progress": False, "threads": 1}
 
 
@@ -164,6 +166,77 @@ def test_unreadable_pictures_are_left_out_aloud(tmp_path: Path) -> None:
     assert any("broken.png" in note for note in run.facts["notes"])
 
 
+def spoil(folder: Path, n: int = 12) -> Path:
+    folder.mkdir(parents=True)
+    for i in range(n):
+        (folder / f"{i}.png").write_bytes(b"\x89PNG\r\n\x1a\n not a picture")
+    return folder
+
+
+@pytest.mark.parametrize("scheme", ["plain", "ceda", "oe"])
+def test_an_out_folder_of_which_nothing_can_be_used_is_an_error(places: Path, tmp_path: Path, scheme: Any) -> None:
+    """It would train as if the folder had not been given, outlier exposure as `plain`."""
+    (tmp_path / "small").mkdir()
+    for i in range(12):
+        draw("dots", np.random.default_rng(i)).resize((6, 6)).save(tmp_path / "small" / f"{i}.png")
+    folders = {"bad": spoil(tmp_path / "bad"), "small": tmp_path / "small"}
+    folders["copied"] = shutil.copytree(places / "two" / "down", tmp_path / "copied")
+    for name, folder in folders.items():
+        for out in ([folder], [places / "out", folder]):
+            said = f"no picture of the out folder '.*{name}' can be used: run `openset check`"
+            with pytest.raises(TrainingError, match=said):
+                openset.train(places / "two", out=out, scheme=scheme, epochs=1, output=tmp_path / "run", **QUICK)
+            assert not (tmp_path / "run").exists()
+
+
+def test_outlier_exposure_without_a_picture_to_train_on_is_an_error(places: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(places / "out", tmp_path / "out")
+    listing = list_pictures(str(places / "two"), [str(out)], scheme="oe", seed=0, tell=lambda *_: None)
+    for entry in listing.entries:
+        if (entry.label, entry.side) == (-1, "train"):
+            Image.open(entry.path).resize((6, 6)).save(entry.path)
+    given: dict[str, Any] = {"out": out, "epochs": 1} | QUICK
+    with pytest.raises(TrainingError, match=r"no readable out-picture left to train on: run `openset check`"):
+        openset.train(places / "two", scheme="oe", output=tmp_path / "run", **given)
+    run = openset.train(places / "two", output=tmp_path / "plain", **given)  # it measures on those that are left
+    assert run.facts["out_pictures"] == {"train": 0, "val": 6, "test": 6}
+
+
+@pytest.mark.parametrize("side", ["train", "val"])
+def test_a_class_whose_pictures_are_all_left_out_is_an_error(tmp_path: Path, side: str) -> None:
+    """A split that is given is not read before it is decoded."""
+    for part in ("train", "val", "test"):
+        pictures(tmp_path / "data" / part, {"a": "down", "b": "across"}, n=6)
+    shutil.rmtree(tmp_path / "data" / side / "b")
+    spoil(tmp_path / "data" / side / "b", n=6)
+    what = {"train": "train on", "val": "validate with"}[side]
+    with pytest.raises(DataError, match=f"class 'b' has no readable picture left to {what}: run `openset check`"):
+        openset.train(tmp_path / "data", epochs=1, output=tmp_path / "run", **QUICK)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["split by the seed", "split given"])
+def test_an_out_picture_that_copies_one_of_a_class_is_left_out_aloud(tmp_path: Path, given: bool) -> None:
+    data, out = tmp_path / "data", fill(tmp_path, out=12) / "out"
+    for part in ("train", "val", "test") if given else ("",):
+        fill(data / part, cat=12)
+    for i, path in enumerate(sorted(data.rglob("*.png"))[:8]):
+        if i % 2:
+            shutil.copy(path, out / f"copy {i}.png")
+        else:
+            Image.open(path).resize((64, 64)).save(out / f"copy {i}.jpg", quality=85)
+    told = [0]
+    listing = list_pictures(
+        str(data), [str(out)], scheme="plain", seed=0, tell=lambda _what, done, total: told.append(done / total)
+    )
+    assert listing.labels == ("cat", "other")
+    assert sorted(Path(e.path).name for e in listing.entries if e.label == 1) == [f"{i:03}.png" for i in range(12)]
+    assert sum(e.label == 0 for e in listing.entries) == (36 if given else 12)
+    (note,) = (note for note in listing.notes if "cop" in note)
+    assert note.startswith("8 copied from pictures of a class left out of the out folders: ")
+    assert told[-1] == 1
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names of any bytes")
 def test_names_that_are_no_text_are_trained_on_and_kept(places: Path, tmp_path: Path) -> None:
     data, out = (tmp_path / os.fsdecode(name) for name in (b"two\xff", b"o\xfft\n"))
@@ -192,6 +265,42 @@ def test_a_slip_in_the_command_is_told_before_any_picture_is_read(places: Path, 
     for output in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(TrainingError, match=r"cannot be made: '.*file' is a file. Choose another with --output"):
             openset.train(tmp_path / "one", out=places / "out", output=output, **QUICK)
+
+
+def test_a_net_made_for_one_size_is_made_for_the_size_asked_for(places: Path, tmp_path: Path) -> None:
+    run = openset.train(places / "two", epochs=1, output=tmp_path / "run", **(QUICK | {"net": VIT, "size": 32}))
+    again = Run.load(run.folder)
+    assert again.model.preprocess.size == again.model.body.patch_embed.img_size[0] == 32
+    judge = again.export(tmp_path / "judge.onnx", precision=0.5, delta=0.5)
+    assert judge(places / "two" / "down" / "3.png").best in ("down", "across")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"net": VIT, "size": 40}, r"'timm:test_vit.r160_in1k' cannot judge 2 pictures of size 40 .*another --size"),
+        ({"net": "xcit_nano_12_p8_224", "size": 30}, "cannot build 'xcit_.*' for pictures of size 30 .*another --size"),
+        ({"net": RESNET, "batch_size": 1}, r"cannot learn from 1 picture of size 16 .*another --batch-size"),
+        ({"net": RESNET, "batch_size": 2, "data": "odd"}, r"cannot learn from 1 picture of size 16"),  # 23 in twos
+    ],
+)
+def test_a_net_that_cannot_take_the_pictures_is_said_before_it_trains(
+    tmp_path: Path, given: dict[str, Any], said: str
+) -> None:
+    for part, n in (("train", 12), ("val", 2), ("test", 2)):
+        pictures(tmp_path / "even" / part, {"a": "down", "b": "across"}, n=n)
+        pictures(tmp_path / "odd" / part, {"a": "down", "b": "across"}, n=n)
+    (tmp_path / "odd" / "train" / "b" / "0.png").write_bytes(b"not a picture")
+    folder = tmp_path / given.get("data", "even")
+    with pytest.raises(TrainingError, match=said):
+        openset.train(**(QUICK | {"epochs": 1, "output": tmp_path / "run"} | given | {"data": folder}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_of_one_learns_where_out_pictures_go_through_the_net_beside_it(tmp_path: Path) -> None:
+    few = pictures(tmp_path / "few", {"a": "down", "b": "across"}, n=3)
+    given = QUICK | {"net": RESNET, "batch_size": 1, "epochs": 1}
+    assert openset.train(few, scheme="ceda", output=tmp_path / "run", **given).facts["epochs"] == 1
 
 
 def test_what_is_passed_over_in_an_out_folder_is_noted(places: Path, tmp_path: Path) -> None:
@@ -371,6 +480,26 @@ def test_mended_out_batches_are_an_eighth_new_and_grow_to_half_of_the_batch() ->
     assert bool((chains.z[:6, :, :, 16:] == 1).all())  # pages of another size: chains are padded with white
 
 
+@pytest.mark.parametrize("scheme", ["ceda", "acet", "acet-mended"])
+def test_in_bfloat16_only_the_net_is_rounded(scheme: str) -> None:
+    """What a GPU does, here on the CPU: noise and points are exact and stay in the ball, and the net learns from them."""
+    torch.manual_seed(0)
+    net, x, eps = build("lenet", 2), torch.rand((8, 3, 28, 28), generator=torch.Generator().manual_seed(0)), 0.004
+    settings, given, inside = config(scheme=scheme, eps=eps), [], []
+    net.register_forward_pre_hook(lambda _net, pixels: given.append(pixels[0].detach()))
+    net.conv1.register_forward_hook(lambda _layer, _pixels, made: inside.append(made.dtype))
+    cpu, y = torch.device("cpu"), torch.tensor([0, 1] * 4)
+    with torch.autocast("cpu", torch.bfloat16):  # not even where the caller has it
+        _step(Halved(net), make_optimiser(net, settings), (x, y, None), settings, cpu, (9, 4, 10))
+    assert set(inside) == {torch.bfloat16}
+    assert {pixels.dtype for pixels in given} == {torch.float32}
+    mended = scheme == "acet-mended"
+    z = paper_noise(x[:1] if mended else x, generator(cpu, 0, 9, 4, "noise"), 0.25 if mended else 0.5)
+    points, reach = given[-1][8:], {"ceda": 0, "acet": eps, "acet-mended": 1.15 * eps}[scheme]
+    assert (points - z).abs().max().item() == pytest.approx(reach, abs=1e-6)
+    assert all(p.grad is not None and bool(p.grad.abs().max() > 0) for p in net.parameters())
+
+
 def test_seeds_depend_on_every_counter_and_on_nothing_else() -> None:
     seeds = {seed_of(*key) for key in [(0, 1, 2), (0, 12), (1, 2), (2, 1), (0, 1, 2, "noise"), (0, 1, "2")]}
     assert len(seeds) == 5  # (0, 1, 2) and (0, 1, "2") read the same
@@ -405,6 +534,20 @@ def test_the_papers_crops_fill_black_and_mirror_every_second_picture() -> None:
         mirrored += not same
     assert 70 < mirrored < 130
     assert {d for d, _ in seen} == {d for _, d in seen} == set(range(-4, 5))
+
+
+def test_a_run_takes_every_augmentation_there_is(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "data", {"a": "down", "b": "across"}, n=10)
+    weights = set()
+    for how in get_args(Augment):
+        run = openset.train(data, augment=how, epochs=1, output=tmp_path / how, **QUICK)
+        assert run.config["augment"] == how
+        weights.add((run.folder / "best.safetensors").read_bytes())
+    assert len(weights) == 5
+    with pytest.raises(
+        TrainingError, match="augment='crops' cannot be: it must be one of none, light, flip, crop, crop-"
+    ):
+        openset.train(data, augment="crops", output=tmp_path / "run", **QUICK)  # type: ignore[arg-type]
 
 
 def test_augmentation_keeps_shape_white_paper_and_moves_within_its_reach() -> None:

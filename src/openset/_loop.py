@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import losses
 from ._mended import LIFE, UNIFORM, WIDER, Chains, climbed
@@ -41,14 +41,34 @@ from .runfile import (
 )
 
 
+class Halved(nn.Module):
+    """A net run in bfloat16, as on a GPU: what goes in and what comes out is float32, and so is all that is done between runs."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16):
+            logits: Tensor = self.net(x)
+        return logits.float()
+
+
 def out_batch(
-    net: Net, x: Tensor, pictures: Tensor | None, config: Config, epoch: int, step: int, chains: Chains | None = None
+    net: nn.Module,
+    x: Tensor,
+    pictures: Tensor | None,
+    config: Config,
+    epoch: int,
+    step: int,
+    chains: Chains | None = None,
 ) -> tuple[Tensor | None, Chains | None]:
     """The out-pictures of one step, as many as x has, or None for plain; and acet-mended's chains.
 
     oe: `pictures`. Else the paper's noise made from x, and where `pictures` are given (half as many as x) they are the
     second half. acet moves them all inside the ball of `eps_at(epoch)`. acet-mended takes an eighth as many as x has, which
-    begin chains in a ball WIDER, and gives the points of all that are under way, up to half as many as x has.
+    begin chains in a ball WIDER, and gives the points of all that are under way, up to half as many as x has. All are float32,
+    whatever the net runs in: a bfloat16 step of the attack is often none, and its points leave the ball.
     """
     if config.scheme in ("plain", "oe"):
         return pictures, None
@@ -96,6 +116,7 @@ def fit(
     KeyboardInterrupt after the first Ctrl-C, the state saved; TrainingError when the disk refuses.
     """
     net.to(device)
+    run = Halved(net) if device.type == "cuda" else net
     optimiser, state, chains = make_optimiser(net, config), State(), None
     if (folder / STATE).exists():
         tensors, note = read_tensors(folder / STATE)
@@ -113,7 +134,7 @@ def fit(
         while not state.finished:
             epoch = state.epoch
             for step, batch in enumerate(_batches(material, config, epoch, state.step, steps), state.step):
-                parts, chains = _step(net, optimiser, batch, config, device, (epoch, step, steps), chains)
+                parts, chains = _step(run, optimiser, batch, config, device, (epoch, step, steps), chains)
                 state.sums = [a + b for a, b in zip(state.sums, parts, strict=True)]
                 state.step = step + 1
                 on_step(epoch, step + 1, steps, parts[0] / parts[1])
@@ -163,7 +184,7 @@ def _batches(material: Material, config: Config, epoch: int, first: int, steps: 
 
 
 def _step(
-    net: Net,
+    net: nn.Module,
     optimiser: torch.optim.Optimizer,
     batch: Batch,
     config: Config,
@@ -176,10 +197,10 @@ def _step(
     x, y, pictures = (None if part is None else part.to(device) for part in batch)
     x, y = cast(Tensor, x), cast(Tensor, y)
     torch.manual_seed(seed_of(config.seed, epoch, step, "net"))  # dropout, drop path
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+    with torch.autocast(device.type, enabled=False):  # the caller's; `Halved` has its own
         outside, chains = out_batch(net, x, pictures, config, epoch, step, chains)
         net.train()
-        logits = net(x if outside is None else join(x, outside)).float()
+        logits = net(x if outside is None else join(x, outside))
     inside = losses.cross_entropy_in(logits[: len(x)], y)
     out_loss = losses.out_uniform if config.scheme == "oe" else losses.log_max_prob
     out_values = None if outside is None else out_loss(logits[len(x) :])

@@ -1,7 +1,8 @@
 """From folders to what a run learns: labels, three splits and the out-pictures, decoded to training size.
 
 One class folder is a normal case ("is it this, or not?"): the pictures of the --out folders are then the class
-"other". Unreadable pictures are left out, counted and named in the notes; nothing is dropped in silence.
+"other". Unreadable pictures, and out-pictures that copy a picture of a class, are left out, counted and named in the
+notes; nothing is dropped in silence. A class, an out folder or a scheme that has lost all its pictures is an error.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from ._words import counted
 from .data.folders import keep_documents, read_folder
 from .data.layout import survey
 from .data.near import clusters
-from .data.prints import fingerprint
+from .data.prints import Progress, Seen, fingerprint
 from .data.split import split_groups
 from .data.walk import told, walk
 from .errors import DataError, ImageError, TrainingError
@@ -33,12 +34,16 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A picture, its side and its class number; OUT where it is no class. key: its name below the folder given."""
+    """A picture, its side and its class number; OUT where it is no class. key: its name below the folder given.
+
+    folder: the out folder that it comes from, "" for one of the classes' folders.
+    """
 
     path: str
     key: str
     side: str
     label: int
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +57,19 @@ class Listing:
     entries: tuple[Entry, ...]
     notes: tuple[str, ...]
     fingerprint: str
+    scheme: str
     alone: bool = False
+
+    def count(self, side: str) -> int:
+        """How many pictures of the classes are on a side."""
+        return sum(e.side == side and e.label != OUT for e in self.entries)
 
 
 def list_pictures(data: str, out: Sequence[str], *, scheme: str, seed: int, tell: Tell) -> Listing:
     """Read the folders' layout and split them by `seed`. tell(what, done, total) as it goes.
 
     Raises DataError for folders that cannot be used, TrainingError where the scheme lacks its pictures: one class and
-    no out folder, or outlier exposure without one.
+    no out folder, outlier exposure without one, or an out folder of which no picture is left.
     """
     if scheme == "oe" and not out:
         raise TrainingError(
@@ -74,12 +84,15 @@ def list_pictures(data: str, out: Sequence[str], *, scheme: str, seed: int, tell
             "it from. Add a second class folder, or --out FOLDER with pictures that are something else "
             '(in Python: out=["FOLDER"])'
         )
-    dataset = read_folder(
-        data, seed=seed, split=SHARES, progress=lambda done, total: tell("looking for copies", done, total)
-    )
+    seen: Seen = {}
+
+    def look(done: int, total: int) -> None:
+        tell("looking for copies", done, total)
+
+    dataset = read_folder(data, seed=seed, split=SHARES, progress=look, seen=seen)
     entries = [Entry(i.path, os.path.relpath(i.path, data), i.split, i.label) for i in dataset.items]
     labels, notes = dataset.labels, [*dataset.notes, *out_notes]
-    outside, more = _list_out(places, seed, tell)
+    outside, more = _list_out(places, [e.path for e in entries], seed, look, seen)
     notes += more
     if len(labels) == 1:
         other = "other" if labels[0] != "other" else "not other"
@@ -94,12 +107,13 @@ def list_pictures(data: str, out: Sequence[str], *, scheme: str, seed: int, tell
                     f"class {label!r} has no picture {need}: it needs at least 3 that are no copies of one another. "
                     "Add pictures, or give train/ and val/ folders of your own"
                 )
-    return Listing(labels, tuple(entries), tuple(notes), _fingerprint(labels, entries), alone=len(dataset.labels) == 1)
+    fingerprint = _fingerprint(labels, entries)
+    return Listing(labels, tuple(entries), tuple(notes), fingerprint, scheme, alone=len(dataset.labels) == 1)
 
 
-def _out_places(out: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
-    """((path, its name below the out folders), ...) and what was passed over. Nothing is opened. Raises DataError."""
-    places: list[tuple[str, str]] = []
+def _out_places(out: Sequence[str]) -> tuple[list[Entry], list[str]]:
+    """The pictures of the out folders, on no side yet, and what was passed over. Nothing is opened. Raises DataError."""
+    places: list[Entry] = []
     notes: list[str] = []
     for number, folder in enumerate(out):
         if not os.path.isdir(folder):
@@ -107,22 +121,46 @@ def _out_places(out: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
         found = walk(folder)
         if not found.pictures:
             raise DataError(f"the out folder '{folder}' holds no pictures ({', '.join(sorted(images.SUFFIXES))})")
-        places += [(path, f"{number}/{os.path.relpath(path, folder)}") for path in found.pictures]
+        places += [Entry(path, f"{number}/{os.path.relpath(path, folder)}", "", OUT, folder) for path in found.pictures]
         notes += [f"In the out folder '{folder}' {text}" for text in told(found)]
     return places, notes
 
 
-def _list_out(places: Sequence[tuple[str, str]], seed: int, tell: Tell) -> tuple[list[Entry], list[str]]:
-    """The pictures of the out folders, split as the classes are: copies and pages of one document stay together."""
-    prints = fingerprint(
-        [path for path, _ in places], progress=lambda done, total: tell("looking for copies", done, total)
-    )
-    group = keep_documents(prints.paths, clusters(prints))
-    good = [k for k, error in enumerate(prints.error) if error is None]
-    bad = [places[k][0] for k in range(len(places)) if prints.error[k] is not None]
-    part = split_groups([0] * len(good), [int(group[k]) for k in good], [places[k][1] for k in good], SHARES, seed)
-    notes = [f"{len(bad)} unreadable left out of the out folders: {', '.join(map(repr, bad[:3]))}."] if bad else []
-    return [Entry(*places[k], SIDES[p], OUT) for k, p in zip(good, part, strict=True)], notes
+def _list_out(
+    places: Sequence[Entry], inside: Sequence[str], seed: int, look: Progress, seen: Seen
+) -> tuple[list[Entry], list[str]]:
+    """The pictures of the out folders, split as the classes are: copies and pages of one document stay together.
+
+    A copy of a picture `inside` the classes is left out, as `data.copies` has it (rule 1). Raises TrainingError for an out
+    folder of which nothing is left.
+    """
+    if not places:
+        return [], []
+    prints = fingerprint([*inside, *(e.path for e in places)], progress=look, seen=seen)
+    near = clusters(prints)
+    group, taken = keep_documents(prints.paths, near)[len(inside) :], set(near[: len(inside)].tolist())
+    bad = [error is not None for error in prints.error[len(inside) :]]
+    copied = [int(k) in taken for k in near[len(inside) :]]
+    good = [k for k in range(len(places)) if not bad[k] and not copied[k]]
+    notes = []
+    for lost, what in ((bad, "unreadable"), (copied, "copied from pictures of a class")):
+        names = [repr(e.path) for e, is_lost in zip(places, lost, strict=True) if is_lost]
+        if names:
+            notes.append(f"{len(names)} {what} left out of the out folders: {', '.join(names[:3])}.")
+    _check_folders(places, [places[k] for k in good], " ".join(notes))
+    keys = [places[k].key for k in good]
+    part = split_groups([0] * len(good), [int(group[k]) for k in good], keys, SHARES, seed)
+    return [replace(places[k], side=SIDES[p]) for k, p in zip(good, part, strict=True)], notes
+
+
+def _check_folders(given: Sequence[Entry], left: Sequence[Entry], why: str) -> None:
+    """Raises TrainingError for an out folder of which pictures were given and none is left."""
+    for folder in dict.fromkeys(e.folder for e in given if e.folder):
+        if not any(e.folder == folder for e in left):
+            raise TrainingError(
+                f"no picture of the out folder '{folder}' can be used: run `openset check` with --out '{folder}' to see "
+                f"why, or leave the folder out. {why}"
+            )
 
 
 def _as_other(outside: list[Entry], scheme: str, seed: int) -> list[Entry]:
@@ -132,7 +170,7 @@ def _as_other(outside: list[Entry], scheme: str, seed: int) -> list[Entry]:
         digest = hashlib.sha256(f"{seed}\0{entry.key}".encode("utf-8", "surrogateescape")).digest()
         return scheme == "oe" and entry.side == "train" and digest[0] % 2 == 0
 
-    made = [e if stays_out(e) else Entry(e.path, e.key, e.side, 1) for e in outside]
+    made = [e if stays_out(e) else replace(e, label=1) for e in outside]
     if scheme == "oe" and not any(e.label == OUT for e in made):
         raise TrainingError(
             f"{counted(len(outside), 'out-picture')}: too few for both the class 'other' and outlier exposure: "
@@ -165,9 +203,13 @@ def reader(pre: Preprocess) -> Callable[[str], Pixels | ImageError]:
 
 
 def decode(listing: Listing, pre: Preprocess, *, memory: int, workers: int, tell: Tell) -> tuple[Material, list[str]]:
-    """Decode every picture once; keep up to `memory` bytes. Gives the material and notes on what was left out."""
+    """Decode every picture once; keep up to `memory` bytes. Gives the material and notes on what was left out.
+
+    Raises TrainingError for an out folder, or outlier exposure, that has no picture left, DataError for such a class.
+    """
     read, budget = reader(pre), Budget(memory)
     notes: list[str] = []
+    left: list[Entry] = []
     done, total = 0, len(listing.entries)
 
     def tick() -> None:
@@ -180,15 +222,25 @@ def decode(listing: Listing, pre: Preprocess, *, memory: int, workers: int, tell
         kept, failed = decode_all([e.path for e in chosen], read, budget, workers, tick)
         notes.extend(f"left out: {error}" for error in failed.values())
         good = [k for k in range(len(chosen)) if k not in failed]
+        left.extend(chosen[k] for k in good)
         again = {new: kept[k] for new, k in enumerate(good) if k in kept}
         pictures = Decoded([chosen[k].path for k in good], _must(read), again)
         return Split(pictures, np.array([chosen[k].label for k in good], np.int64))
 
     train, val, test = (part(side, False) for side in SIDES)
     out, out_val, out_test = (part(side, True).pictures for side in SIDES)
-    if not len(train.targets) or not len(val.targets):
-        raise DataError(
-            "no readable picture is left to train on or to validate with: run `openset check` on the folder"
+    _check_folders(listing.entries, left, " ".join(notes[:3]))
+    for k, label in enumerate(listing.labels):
+        for split, what in ((train, "train on"), (val, "validate with")):
+            if not (split.targets == k).any():
+                raise DataError(
+                    f"class {label!r} has no readable picture left to {what}: run `openset check` on the folders to see "
+                    f"why. {' '.join(notes[:3])}"
+                )
+    if listing.scheme == "oe" and not len(out):
+        raise TrainingError(
+            'scheme "oe" (outlier exposure) has no readable out-picture left to train on: run `openset check` with --out '
+            f"to see why, or use another scheme. {' '.join(notes[:3])}"
         )
     if budget.refused:
         notes.append(

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import platform
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 
 from . import __version__
 from ._loop import outputs
-from ._schedule import Config, State
+from ._schedule import Config, Optimiser, Scheme, State
+from ._words import counted
 from .decide import lower_bound
 from .errors import TrainingError
-from .loader import Material
+from .loader import Augment, Material
 from .nets import Net
 from .runfile import RUN, STATE, read_run
 from .types import Preprocess
-
-SCHEMES = ("plain", "ceda", "acet", "acet-mended", "oe")
 
 
 def check_config(config: Config) -> None:
     """Raises TrainingError that names the first setting that cannot be, its value and what may stand there."""
     rules: list[tuple[str, bool, str]] = [
-        ("scheme", config.scheme in SCHEMES, f"one of {', '.join(SCHEMES)}"),
-        ("optimiser", config.optimiser in ("adamw", "sgd"), "adamw or sgd"),
-        ("augment", config.augment in ("none", "light", "flip"), "none, light or flip"),
+        *(
+            (name, getattr(config, name) in get_args(words), f"one of {', '.join(get_args(words))}")
+            for name, words in (("scheme", Scheme), ("optimiser", Optimiser), ("augment", Augment))
+        ),
         ("epochs", config.epochs >= 1, "at least 1"),
         ("batch_size", config.batch_size >= 1, "at least 1"),
         ("lr", config.lr > 0, "above 0"),
@@ -93,11 +94,39 @@ def earlier_run(place: Path, settings: Mapping[str, Any], resume: bool) -> dict[
 
 
 def sized(net: Net, size: int | None) -> Preprocess:
-    if size is None or size == net.preprocess.size:
+    if size is None:
         return net.preprocess
-    if net.name == "lenet" or size < 8:
+    if size < 8 or (net.name == "lenet" and size != net.preprocess.size):
         raise TrainingError(f"size={size} cannot be for {net.name!r}: lenet takes 28, the others at least 8")
     return replace(net.preprocess, size=size)
+
+
+def try_net(net: Net, config: Config, n: int) -> None:
+    """Run a copy of `net` as a run on n training pictures will: judging two, and learning from as few as its smallest batch.
+
+    Raises TrainingError that names the net, the size and what to do, whatever goes wrong in the net.
+    """
+    pre = net.preprocess
+    side = -(-pre.size // pre.multiple) * pre.multiple
+    least = min(2, n // -(-n // config.batch_size) + (config.scheme != "plain"))  # out-pictures go through beside
+    uses = (
+        (2, False, "judge", "Give another --size (left out, it is the net's own), or name another --net"),
+        (least, True, "learn from", "Give another --batch-size, so that no batch is too small, or name another --net"),
+    )
+    for count, learns, what, remedy in uses:
+        pictures = torch.rand((count, 3, side, side), generator=torch.Generator().manual_seed(0))
+        try:
+            with torch.random.fork_rng(devices=[]):
+                logits = copy.deepcopy(net).train(learns)(pictures)
+                if logits.shape != (count, net.classes):
+                    raise ValueError(f"it gives numbers of shape {list(logits.shape)}, not [{count}, {net.classes}]")
+                if learns:
+                    logits.sum().backward()
+        except Exception as error:
+            raise TrainingError(
+                f"the net {net.name!r} cannot {what} {counted(count, 'picture')} of size {pre.size} "
+                f"({type(error).__name__}: {' '.join(str(error).split())[:300]}). {remedy}"
+            ) from error
 
 
 def held_out(net: Net, material: Material, config: Config, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

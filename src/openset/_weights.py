@@ -19,17 +19,21 @@ from .types import Preprocess
 
 
 class TimmNet(Net):
-    """Any timm image classifier: its mean and std are applied inside, its features are those before the classifier."""
+    """Any timm image classifier as it is: its mean and std are applied inside. It has no features; see `timm_net`."""
 
-    def __init__(self, name: str, classes: int, pretrained: bool) -> None:
-        model = _create(name, classes, pretrained)
-        config: dict[str, Any] = model.pretrained_cfg
-        side = int(config.get("input_size", (3, 224, 224))[-1])
+    def __init__(self, name: str, classes: int, side: int, body: Any) -> None:
         super().__init__(f"timm:{name}", classes, Preprocess(mode="stretch", size=side))
-        self.body = model
-        mean, std = config.get("mean", (0.0,) * 3), config.get("std", (1.0,) * 3)
+        self.body = body
+        mean, std = body.pretrained_cfg.get("mean", (0.0,) * 3), body.pretrained_cfg.get("std", (1.0,) * 3)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body((x - self.mean) / self.std)
+
+
+class TimmFeatureNet(TimmNet):
+    """A timm net whose features are what its classifier takes."""
 
     def features(self, x: Tensor) -> Tensor:
         hidden = self.body.forward_features((x - self.mean) / self.std)
@@ -37,6 +41,41 @@ class TimmNet(Net):
 
     def classify(self, features: Tensor) -> Tensor:
         return self.body.get_classifier()(features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classify(self.features(x))
+
+
+def timm_net(name: str, classes: int, pretrained: bool, size: int | None) -> TimmNet:
+    """timm's `name` for pictures of side `size` (None: its own). With features where its classifier takes them alone.
+
+    Some have two classifiers (distilled ones), one that is a convolution, or a norm between: these have no features.
+    """
+    body = _create(name, classes, pretrained, size)
+    side = int(body.pretrained_cfg.get("input_size", (3, 224, 224))[-1]) if size is None else size
+    kind = TimmFeatureNet if _classifies_features(body, side) else TimmNet
+    return kind(name, classes, side, body)
+
+
+def _classifies_features(body: Any, side: int) -> bool:
+    """Is the answer `get_classifier()(features)`, with nothing between? Tried on one picture; the body is as it was after."""
+    last, taken = body.get_classifier(), list[Tensor]()
+    if not isinstance(last, nn.Module):
+        return False
+    hook = last.register_forward_pre_hook(lambda _module, given: taken.append(given[0]))
+    body.eval()
+    try:
+        with torch.no_grad():
+            hidden = body.forward_features(torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(0)))
+            features = body.forward_head(hidden, pre_logits=True)
+            logits = body.forward_head(hidden)
+            alone = len(taken) == 1 and features.dim() == 2 and torch.equal(taken[0], features)
+            return alone and torch.allclose(last(features), logits, rtol=1e-4)
+    except Exception:  # it takes no such pictures: a run says so when it tries the net
+        return False
+    finally:
+        hook.remove()
+        body.train()
 
 
 def check_timm(name: str) -> None:
@@ -51,15 +90,18 @@ def check_timm(name: str) -> None:
         )
 
 
-def _create(name: str, classes: int, pretrained: bool) -> Any:
+def _create(name: str, classes: int, pretrained: bool, size: int | None) -> Any:
     import timm
 
     check_timm(name)
+    made_for_one = getattr(timm.get_pretrained_cfg(name), "fixed_input_size", False)  # ViT, Swin
+    given = {} if size is None or not made_for_one else {"img_size": size}
     try:
-        return timm.create_model(name, pretrained=pretrained, num_classes=classes)
+        return timm.create_model(name, pretrained=pretrained, num_classes=classes, **given)
     except Exception as error:
         if not pretrained:
-            raise TrainingError(f"timm cannot build {name!r}: {error}") from error
+            sized, remedy = (f" for pictures of size {size}", "another --size, or ") if given else ("", "")
+            raise TrainingError(f"timm cannot build {name!r}{sized} ({error}): give {remedy}another --net") from error
         raise TrainingError(
             f"the pretrained weights of {name!r} cannot be had here ({type(error).__name__}: {str(error)[:200]}). "
             "Fetch them on a machine with network and give the file with --weights FILE, or train without pretrained"
@@ -110,8 +152,9 @@ def load_state(net: nn.Module, path: str, name: str) -> None:
 
 
 def _head_names(net: Net, target: nn.Module) -> set[str]:
-    head = net.body.get_classifier() if isinstance(net, TimmNet) else net.head
-    tensors = {id(t) for t in [*head.parameters(), *head.buffers()]}
+    last = net.body.get_classifier() if isinstance(net, TimmNet) else net.head
+    heads = last if isinstance(last, tuple) else (last,)
+    tensors = {id(t) for head in heads for t in (*head.parameters(), *head.buffers())}
     named = [*target.named_parameters(), *target.named_buffers()]
     return {name for name, tensor in named if id(tensor) in tensors}
 

@@ -22,16 +22,25 @@ GRAY = (0.299, 0.587, 0.114)
 
 
 class Net(nn.Module, ABC):
-    """A classifier: `forward(x) == classify(features(x))`.
+    """A classifier: x, float32 [B, 3, H, W] in [0, 1], to logits [B, classes]. `preprocess` says how a picture becomes x.
 
-    x: float32 [B, 3, H, W] in [0, 1]. features: [B, D]. Logits: [B, classes]. `preprocess` says how a picture
-    becomes x. Subclasses define `features` and the last layer `head`.
+    Where it has `features` and `classify`, `forward(x) == classify(features(x))`, features [B, D]: all of ours have them.
     """
 
     def __init__(self, name: str, classes: int, preprocess: Preprocess) -> None:
         super().__init__()
         self.name, self.classes, self.preprocess = name, classes, preprocess
-        self.head: nn.Module = nn.Identity()
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor: ...
+
+
+class FeatureNet(Net):
+    """A net with features [B, D]. Subclasses define `features` and the last layer `head`."""
+
+    def __init__(self, name: str, classes: int, preprocess: Preprocess) -> None:
+        super().__init__(name, classes, preprocess)
+        self.head: nn.Module = nn.Identity()  # first, since the optimiser's tensors in a run's state go by this order
 
     @abstractmethod
     def features(self, x: Tensor) -> Tensor: ...
@@ -49,7 +58,7 @@ def gray(x: Tensor) -> Tensor:
     return (x * weights).sum(1, keepdim=True)
 
 
-class LeNet(Net):
+class LeNet(FeatureNet):
     """The paper's MNIST net on gray 28 x 28: conv5-32, pool, conv5-64, pool, fc-1024, linear. 3.27 M parameters."""
 
     def __init__(self, classes: int) -> None:
@@ -97,7 +106,7 @@ class PreBlock(nn.Module):
         return shortcut + self.conv2(F.relu(self.bn2(self.conv1(active))))
 
 
-class ResNetSmall(Net):
+class ResNetSmall(FeatureNet):
     """The paper's net for 32 x 32 colour: 3x3 conv to 16; three groups (16, 32, 64) of three pre-activation blocks.
 
     The first block of every group shares its activation with its shortcut, as in the released nets.
@@ -136,7 +145,7 @@ class MaskedBlock(nn.Module):
         return F.relu(self.bn2(self.conv2(h)) + self.skip(x)) * mask
 
 
-class DocNet(Net):
+class DocNet(FeatureNet):
     """A page of any shape -> logits; gray, ink = 1 - gray, four halvings, mean and learned-attention pooling.
 
     The page is the rectangle from the top left corner to the last row and column that are not pure white (above
@@ -184,7 +193,7 @@ def page_mask(ink: Tensor) -> Tensor:
     return (down <= height).to(ink.dtype) * (along <= width).to(ink.dtype)
 
 
-OWN: dict[str, Callable[[int], Net]] = {"docnet": DocNet, "lenet": LeNet, "resnet-small": ResNetSmall}
+OWN: dict[str, Callable[[int], FeatureNet]] = {"docnet": DocNet, "lenet": LeNet, "resnet-small": ResNetSmall}
 
 
 def check_name(name: str, *, pretrained: bool = False) -> None:
@@ -199,22 +208,24 @@ def check_name(name: str, *, pretrained: bool = False) -> None:
         )
 
 
-def build(name: str, classes: int, *, pretrained: bool = False, weights: str | None = None) -> Net:
+def build(
+    name: str, classes: int, *, size: int | None = None, pretrained: bool = False, weights: str | None = None
+) -> Net:
     """The net called `name` ("docnet", "lenet", "resnet-small", "timm:<name>" or a bare timm name), `classes` logits.
 
-    pretrained: timm's own weights, fetched or found in the local cache. weights: a safetensors or torch file (read
+    size: the side of its pictures, for those of timm's nets that are made for one. pretrained: timm's own weights, fetched or found in the local cache. weights: a safetensors or torch file (read
     with `weights_only=True`); a classifier of another class count is left at its random start, and said aloud.
     Raises TrainingError for an unknown name, weights that cannot be had, or a file that does not fit.
     """
     if classes < 2:
         raise TrainingError(f"a net needs at least 2 classes, got {classes}: add a class folder or --out folders")
-    from ._weights import TimmNet, load_weights  # timm takes seconds to import: only where it is used
+    from ._weights import load_weights, timm_net  # timm takes seconds to import: only where it is used
 
     check_name(name, pretrained=pretrained)
     if name in OWN:
         net: Net = OWN[name](classes)
     else:
-        net = TimmNet(name.removeprefix("timm:"), classes, pretrained)
+        net = timm_net(name.removeprefix("timm:"), classes, pretrained, size)
     if weights is not None:
         load_weights(net, weights)
     return net

@@ -20,7 +20,7 @@ import torch
 
 from . import _material
 from ._loop import fit
-from ._runfacts import check_config, device_of, earlier_run, facts_of, held_out, sized, versions, with_length
+from ._runfacts import check_config, device_of, earlier_run, facts_of, held_out, sized, try_net, versions, with_length
 from ._schedule import Config, Optimiser, Scheme, State, reproducible
 from ._watch import Watch
 from .decide import fit_thresholds
@@ -59,7 +59,7 @@ class Run:
         weights = next((place / name for name in (BEST, STATE) if (place / name).exists()), None)
         if weights is None:
             raise TrainingError(f"no epoch of the run in '{place}' is done yet: go on with train(..., resume=True)")
-        net = build(content["config"]["net"], len(content["labels"]))
+        net = build(content["config"]["net"], len(content["labels"]), size=content["config"]["size"])
         net.preprocess = Preprocess(**content["preprocess"])
         load_net(net, read_tensors(weights)[0])
         return cls(
@@ -169,11 +169,12 @@ def train(
     bit for bit that of a run never stopped, on the same machine. All settings and pictures must be those of the start;
     `device`, `memory`, `save_seconds` and `progress` may change, `threads` is taken from the start. save_seconds:
     at least this often the state is saved (also after every epoch). memory: bytes of decoded pictures kept. device:
-    "cpu", "cuda"; default a GPU if there is one. bfloat16 is used on CUDA only: on CPUs it was measured 5 to 9 times
-    SLOWER.
+    "cpu", "cuda"; default a GPU if there is one. The net trains in bfloat16 on CUDA only (on CPUs it was measured 5 to 9
+    times SLOWER); noise and attacked points are float32 everywhere.
 
-    Raises TrainingError (settings, scheme without its pictures, output in use, disk full, diverged), DataError
-    (folders), KeyboardInterrupt on Ctrl-C with the state saved and the way to go on in its message.
+    Raises TrainingError (settings, a net that cannot take the pictures, a scheme or an out folder without pictures, output
+    in use, disk full, diverged), DataError (folders, a class without pictures), KeyboardInterrupt on Ctrl-C with the state
+    saved and the way to go on in its message.
     """
     folders = [out] if isinstance(out, str | os.PathLike) else list(out)
     config = Config(
@@ -214,11 +215,20 @@ def train(
             )
         torch.manual_seed(seed_of(seed, "weights"))
         fresh = not (place / STATE).exists()
-        model = build(net, len(listing.labels), pretrained=pretrained and fresh, weights=weights if fresh else None)
+        model = build(
+            net,
+            len(listing.labels),
+            size=size,
+            pretrained=pretrained and fresh,
+            weights=weights if fresh else None,
+        )
         model.preprocess = sized(model, size)
+        try_net(model, config, listing.count("train"))
         material, notes = _material.decode(
             listing, model.preprocess, memory=memory, workers=max(2, threads), tell=watch.tell
         )
+        if len(material.train.targets) < listing.count("train"):
+            try_net(model, config, len(material.train.targets))
         config = with_length(config, epochs, patience, len(material.train.targets))
         notes = [*listing.notes, *notes]
         for note in notes:

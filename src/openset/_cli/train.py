@@ -35,6 +35,8 @@ class Augment(StrEnum):
     none = "none"
     light = "light"
     flip = "flip"
+    crop = "crop"
+    crop_flip = "crop-flip"
 
 
 @guarded

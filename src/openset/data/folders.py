@@ -20,7 +20,7 @@ from .._words import counted
 from ..errors import DataError
 from . import layout as lay
 from .near import Indices, clusters, join
-from .prints import Progress, fingerprint, split_page
+from .prints import Progress, Seen, fingerprint, split_page
 from .split import split_groups
 
 Split = Literal["train", "val", "test"]
@@ -67,11 +67,13 @@ def read_folder(
     seed: int = 0,
     split: tuple[float, float, float] = (0.7, 0.15, 0.15),
     progress: Progress | None = None,
+    seen: Seen | None = None,
 ) -> Dataset:
     """Read the layout of a folder of pictures and split it.
 
     split: shares of train, val and test; used for the parts that DATA does not give itself; 0 for val or test: none.
-    progress: (done, total), while pictures are read to find copies; a split that is given needs no reading.
+    progress: (done, total), while pictures are read to find copies; a split that is given needs no reading. seen: as
+    `prints.fingerprint` takes it.
 
     The result depends on the seed and on names below `root` only. Pictures found unreadable on the way are left out
     and noted; a given split is not read, so unreadable pictures stay in it (`openset check` finds them). One class
@@ -100,7 +102,7 @@ def read_folder(
             continue
         if source:
             notes.append(f"{' and '.join(sides[1:])} taken from {source}/: no such folder was given.")
-        made, more = _divide(given[source], labels, sides, shares, seed, progress)
+        made, more = _divide(given[source], labels, sides, shares, seed, progress, seen)
         items += made
         notes += more
     empty = [name for name, k in number.items() if not any(i.label == k and i.split == "train" for i in items)]
@@ -148,9 +150,10 @@ def _divide(
     shares: tuple[float, ...],
     seed: int,
     progress: Progress | None,
+    seen: Seen | None,
 ) -> tuple[list[Item], list[str]]:
     """Split pictures by the seed, copies together: (items, notes)."""
-    prints = fingerprint([e.path for e in pictures], progress=progress)
+    prints = fingerprint([e.path for e in pictures], progress=progress, seen=seen)
     together = keep_documents(prints.paths, clusters(prints))
     readable = [k for k, error in enumerate(prints.error) if error is None]
     bad = [e.path for e, error in zip(pictures, prints.error, strict=True) if error is not None]

@@ -120,6 +120,9 @@ class _Print:
     error: str | None = None
 
 
+Seen = dict[str, _Print]  # what was read, by path
+
+
 def _pixels_digest(pixels: NDArray[np.uint8]) -> bytes:
     digest = hashlib.sha256(repr(pixels.shape).encode())
     digest.update(np.ascontiguousarray(pixels).data)
@@ -153,13 +156,13 @@ def _read(path: str) -> _Print:
     )
 
 
-def _read_all(paths: Sequence[str], threads: int) -> Iterator[_Print]:
+def _read_all(paths: Sequence[str], threads: int, read: Callable[[str], _Print] = _read) -> Iterator[_Print]:
     """Prints in order; at most 4 pictures a thread wait or are held at a time."""
     pool = ThreadPoolExecutor(threads, thread_name_prefix="fingerprint")
     waiting: deque[Future[_Print]] = deque()
     try:
         for path in paths:
-            waiting.append(pool.submit(_read, path))
+            waiting.append(pool.submit(read, path))
             if len(waiting) >= 4 * threads:
                 yield waiting.popleft().result()
         while waiting:
@@ -168,10 +171,13 @@ def _read_all(paths: Sequence[str], threads: int) -> Iterator[_Print]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def fingerprint(paths: Sequence[str], *, threads: int | None = None, progress: Progress | None = None) -> Prints:
+def fingerprint(
+    paths: Sequence[str], *, threads: int | None = None, progress: Progress | None = None, seen: Seen | None = None
+) -> Prints:
     """Read every picture once and keep what is needed to find its copies.
 
     paths: as `openset.images.load` takes them. threads: at most 4 when None. progress: called with (done, total).
+    seen: kept between calls, it spares reading a picture again: what is in it is not read, what is read is put into it.
     An unreadable picture raises nothing: its `error` says why.
     """
     n = len(paths)
@@ -181,7 +187,11 @@ def fingerprint(paths: Sequence[str], *, threads: int | None = None, progress: P
     constant, long_side, size = np.zeros(n, bool), np.zeros(n, np.int64), np.zeros(n, np.int64)
     files, pixels = [b""] * n, [b""] * n
     errors: list[str | None] = [None] * n
-    for i, one in enumerate(_read_all(paths, threads)):
+
+    def read(path: str) -> _Print:
+        return _read(path) if seen is None else seen.get(path) or seen.setdefault(path, _read(path))
+
+    for i, one in enumerate(_read_all(paths, threads, read)):
         files[i], pixels[i], errors[i] = one.file_digest, one.pixel_digest, one.error
         constant[i], long_side[i], size[i] = one.constant, one.long_side, one.bytes
         if one.thumb is not None and one.colour is not None:

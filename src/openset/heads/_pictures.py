@@ -1,8 +1,10 @@
-"""What training of a net under a guard takes: pictures of one shape, class numbers, and a copy of the net."""
+"""What training of a net or a guard takes: pictures of one shape, class numbers, a copy of the net, and chance by a seed."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -25,7 +27,17 @@ def checked(net: nn.Module, inside: Tensor, targets: ArrayLike, outside: Tensor)
     return net, torch.from_numpy(y.astype(np.int64))
 
 
-def check_plan(steps: int, batch: int, weight: float) -> None:
+def check_plan(steps: int, batch: int, weight: float = 0.0) -> None:
     """Raises ValueError for steps or batch below 1, or a weight of the out-pictures below 0 or NaN."""
-    if steps < 1 or batch < 1 or not weight >= 0:
-        raise ValueError(f"steps {steps} and batch {batch} must be at least 1, weight {weight} at least 0")
+    if steps < 1 or batch < 1:
+        raise ValueError(f"steps {steps} and batch {batch} must be at least 1")
+    if not weight >= 0:
+        raise ValueError(f"weight {weight} must be at least 0")
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Inside, torch's own random numbers (first weights, dropout) come from `seed`; after it they go on as if nothing was drawn."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

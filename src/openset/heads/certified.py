@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from ..errors import TrainingError
 from ._mixed import Guard, mixed
+from ._pictures import check_plan, seeded
 
 SLACK = 1e-6  # added to every bound of g, beside what rounding in float64 can do
 WIDER = 2.0**-23  # of every ball: x + eps in float32 may lie this far outside
@@ -168,7 +169,8 @@ def fit_certified_guard(
 
     Loss: softplus(-g(in)) + softplus(upper bound of g on the ball around out), eps growing from 0 over the first half of the steps.
     A guard trained at a small eps was found to certify nothing at a larger one: .1 is the default. keep: the shift is the
-    smallest with a mean s of at least this on `inside`. tell(step, steps, loss). Raises TrainingError, ValueError.
+    smallest with a mean s of at least this on `inside`. tell(step, steps, loss). Raises ValueError for shapes, keep, eps, and steps or
+    batch below 1, TrainingError where the loss is not finite.
     """
     if inside.dim() != 4 or inside.shape[1:] != outside.shape[1:] or min(len(inside), len(outside)) < 2:
         raise ValueError(
@@ -176,9 +178,9 @@ def fit_certified_guard(
         )
     if not 0 < keep < 1 or not eps >= 0:
         raise ValueError(f"keep {keep} must lie between 0 and 1, eps {eps} be at least 0")
+    check_plan(steps, batch)
     channels = inside.shape[1]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         layers = nn.ModuleList(
             [
                 nn.Conv2d(channels, width, 3, padding=1, stride=2),
@@ -195,7 +197,7 @@ def fit_certified_guard(
         optimiser = torch.optim.Adam(guard.parameters(), lr=lr)
         for step in range(steps):
             x, z = (part[torch.randint(len(part), (batch,), generator=g)] for part in (inside, outside))
-            radius = eps * min(1.0, 2 * step / max(1, steps))
+            radius = eps * min(1.0, 2 * step / steps)
             high = guard.upper((z - radius).clamp(min=0), (z + radius).clamp(max=1))
             loss = F.softplus(-guard.score(x)).mean() + F.softplus(high).mean()
             for group in optimiser.param_groups:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from ..errors import TrainingError
-from ._pictures import check_plan, checked
+from ._pictures import check_plan, checked, seeded
 from .density import WIDER, DensityGuard, Mixture
 
 
@@ -67,8 +67,8 @@ def fit_jointly(
     """Train copies of `net` and `guard` together by Adam; gives both, in eval mode. Those given are left as they are.
 
     net: pixels [B, 3, H, W] -> logits [B, K]. inside: [N, 3, H, W] with targets [N], 0 to K - 1; outside: [M, 3, H, W], no class.
-    tell(step, steps, loss). Raises ValueError for shapes, one-hot targets, steps or batch below 1 or a weight below 0, TrainingError
-    where the loss is not finite.
+    seed: of the batches and of the net's dropout. tell(step, steps, loss). Raises ValueError for shapes, one-hot targets, steps or
+    batch below 1 or a weight below 0, TrainingError where the loss is not finite.
     """
     check_plan(steps, batch, weight)
     net, truth = checked(net, inside, targets, outside)
@@ -76,19 +76,22 @@ def fit_jointly(
     free = _Free(guard.inside), _Free(guard.outside)
     optimiser = torch.optim.Adam([*net.parameters(), *free[0].parameters(), *free[1].parameters()], lr=lr)
     g = torch.Generator().manual_seed(seed)
-    for step in range(steps):
-        rows, others = (torch.randint(len(part), (batch,), generator=g) for part in (inside, outside))
-        pixels = torch.cat((inside[rows], outside[others]))
-        outputs = {"pixels": pixels, "logits": net(pixels)}
-        log_p = torch.func.functional_call(guard, _buffers(*free), (outputs,))
-        right = log_p[:batch].gather(1, truth[rows][:, None])
-        loss = -right.mean() - weight * log_p[batch:].mean()
-        if not math.isfinite(loss.item()):
-            raise TrainingError(f"the loss is {loss.item()} at step {step + 1}: train with a lower lr (it was {lr:g})")
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        tell(step + 1, steps, loss.item())
+    with seeded(seed):
+        for step in range(steps):
+            rows, others = (torch.randint(len(part), (batch,), generator=g) for part in (inside, outside))
+            pixels = torch.cat((inside[rows], outside[others]))
+            outputs = {"pixels": pixels, "logits": net(pixels)}
+            log_p = torch.func.functional_call(guard, _buffers(*free), (outputs,))
+            right = log_p[:batch].gather(1, truth[rows][:, None])
+            loss = -right.mean() - weight * log_p[batch:].mean()
+            if not math.isfinite(loss.item()):
+                raise TrainingError(
+                    f"the loss is {loss.item()} at step {step + 1}: train with a lower lr (it was {lr:g})"
+                )
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            tell(step + 1, steps, loss.item())
     parts = free[0].parts()
     learnt = parts, free[1].parts(WIDER * parts[2].max())
     new_in, new_out = (Mixture(*(x.detach().double().numpy() for x in part)) for part in learnt)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import TrainingError
-from ._pictures import check_plan, checked
+from ._pictures import check_plan, checked, seeded
 from .certified import CertifiedGuard
 
 
@@ -42,28 +42,32 @@ def fit_semi_jointly(
     """Fine-tune a copy of `net` under `guard` by Adam, lr falling to 0 as a cosine; gives the copy, in eval mode.
 
     net: pixels [B, 3, H, W] in [0, 1] -> logits [B, K]; it and the guard are left as they are. inside: [N, 3, H, W] with targets [N],
-    0 to K - 1; outside: [M, 3, H, W], no class. tell(step, steps, loss). Raises ValueError for shapes, one-hot targets, steps or batch
-    below 1 or a weight below 0, TrainingError where the loss is not finite. Not joint training: the guard learns nothing.
+    0 to K - 1; outside: [M, 3, H, W], no class. seed: of the batches and of the net's dropout. tell(step, steps, loss). Raises
+    ValueError for shapes, one-hot targets, steps or batch below 1 or a weight below 0, TrainingError where the loss is not finite.
+    Not joint training: the guard learns nothing.
     """
     check_plan(steps, batch, weight)
     net, truth = checked(net, inside, targets, outside)
     optimiser = torch.optim.Adam(net.train().parameters(), lr=lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     g = torch.Generator().manual_seed(seed)
-    for step in range(steps):
-        rows, others = (torch.randint(len(part), (batch,), generator=g) for part in (inside, outside))
-        pixels = torch.cat((inside[rows], outside[others]))
-        with torch.no_grad():
-            odds = guard.score(pixels)
-        log_p = guard.believing(net(pixels), odds)
-        away = log_p[batch:]
-        out = away.mean() if guard.refuse is None else away[:, guard.refuse].mean()
-        loss = F.nll_loss(log_p[:batch], truth[rows]) - weight * out
-        if not math.isfinite(loss.item()):
-            raise TrainingError(f"the loss is {loss.item()} at step {step + 1}: train with a lower lr (it was {lr:g})")
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        tell(step + 1, steps, loss.item())
+    with seeded(seed):
+        for step in range(steps):
+            rows, others = (torch.randint(len(part), (batch,), generator=g) for part in (inside, outside))
+            pixels = torch.cat((inside[rows], outside[others]))
+            with torch.no_grad():
+                odds = guard.score(pixels)
+            log_p = guard.believing(net(pixels), odds)
+            away = log_p[batch:]
+            out = away.mean() if guard.refuse is None else away[:, guard.refuse].mean()
+            loss = F.nll_loss(log_p[:batch], truth[rows]) - weight * out
+            if not math.isfinite(loss.item()):
+                raise TrainingError(
+                    f"the loss is {loss.item()} at step {step + 1}: train with a lower lr (it was {lr:g})"
+                )
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            tell(step + 1, steps, loss.item())
     return net.eval()

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from .._loop import fit
+from .._runfacts import device_of
 from .._schedule import Config, reproducible
 from .._schedule import Scheme as AnyScheme
 from ..errors import TrainingError
@@ -119,7 +120,8 @@ def trained(
     note = home / "asked.json"
     if note.exists() and _noted(note) != asked:
         raise TrainingError(f"'{home}' was trained with other settings: give another --runs folder, or remove it")
-    with reproducible(torch.device("cpu"), threads):
+    device = device_of(None)
+    with reproducible(device, threads):
         torch.manual_seed(seed_of(seed, "weights"))
         net = build(known.net, known.classes)
         if (home / "done").exists():
@@ -135,7 +137,6 @@ def trained(
         names = tuple(map(str, range(known.classes)))
         out = () if outside is None else Arrays(outside)
         material = Material(names, net.preprocess, everything, watched, watched, out)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         what = f"{dataset} {scheme}"
         try:
             fit(
