@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from . import losses
-from ._mended import LIFE, UNIFORM, WIDER, Chains, climbed
+from ._mended import LIFE, WIDER, Chains, climbed
 from ._schedule import Config, State, eps_at, first_ctrl_c, learning_rate, make_optimiser
 from .attack import evaluating, maximise_confidence
 from .data.noise import paper_noise
@@ -76,9 +76,7 @@ def out_batch(
     source = generator(device, config.seed, epoch, step, "noise")
     seen = x[: max(1 if pictures is None else 2, len(x) // 2 // LIFE)] if mended else x
     given = None if pictures is None else pictures[: len(seen) // 2]
-    noise = paper_noise(
-        seen if given is None else seen[: max(1, len(seen) - len(given))], source, UNIFORM if mended else 0.5
-    )
+    noise = paper_noise(seen if given is None else seen[: max(1, len(seen) - len(given))], source)
     z = noise if given is None else join(noise, given)
     eps = eps_at(config, epoch)
     if mended:
