@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import openset
 from openset.cli import app
-from openset.errors import TrainingError
+from openset.errors import DataError, TrainingError
 from openset.heads import fit_temperature
 
 SIDE = 16
@@ -170,16 +170,17 @@ def test_too_few_readable_out_pictures_are_one_message_that_names_the_folder(
     done = CliRunner().invoke(app, [*words, "--head", head, "--data", str(pages / "given"), "--out", "scraps"])
     assert done.exit_code == 1
     assert isinstance(done.exception, SystemExit)
-    assert "at least 2 pictures that are no class" in done.output
+    told = "at least 2 pictures that are no class" if readable else "no picture of the out folder 'scraps' can be used"
+    assert told in done.output
     assert "'scraps'" in done.output
     assert not (tmp_path / "judge.onnx").exists()
 
 
-def test_one_class_whose_pictures_are_too_small_names_its_folder(one: Path, tmp_path: Path) -> None:
+def test_one_class_whose_pictures_are_too_small_is_named(one: Path, tmp_path: Path) -> None:
     for side, size in (("train", SIDE), ("val", 4), ("test", SIDE)):
         pictures(tmp_path / "small" / side / "red", RED, 5, seed=size, shapes=[(size, size)])
     net = openset.wrap(of_colour(), labels=("red", "other"), size=SIDE)
-    with pytest.raises(TrainingError, match=r"pictures that are the class.*small' has fewer"):
+    with pytest.raises(DataError, match=r"'red' has no readable picture left to validate with.*small"):
         net.fit("mahalanobis", tmp_path / "small", out=[one / "others"])
 
 

@@ -83,16 +83,13 @@ def apart(material: Material, refuse: str | None) -> tuple[Material, list[str]]:
     return taught, [note] if refuse is None else []
 
 
-def check_taught(head: str, taught: Material, data: str, out: Sequence[str]) -> None:
-    """Is there enough for a guard to learn from? Raises TrainingError that names the folders."""
-    strange = len(taught.out) + len(taught.out_val)
-    if strange >= 2 and len(taught.train.targets) and len(taught.val.targets):
-        return
-    what, place = ("no class", ", ".join(map(repr, out))) if strange < 2 else ("the class", repr(data))
-    raise TrainingError(
-        f'the head "{head}" learns from at least 2 pictures that are {what}, beside those held out, and {place} has fewer that '
-        "can be read and are large enough: add some"
-    )
+def check_taught(head: str, taught: Material, out: Sequence[str]) -> None:
+    """Are there enough out-pictures for a guard to learn from? Raises TrainingError that names the folders."""
+    if len(taught.out) + len(taught.out_val) < 2:
+        raise TrainingError(
+            f'the head "{head}" learns from at least 2 pictures that are no class, beside those held out, and '
+            f"{', '.join(map(repr, out))} has fewer that can be read and are large enough: add some"
+        )
 
 
 def fit_head(

@@ -93,7 +93,7 @@ class Wrapped(nn.Module):
         order = np.array([self.labels.index(label) for label in listing.labels])
         taught, told = apart(material, refuse) if listing.alone and head in NEED_OUT else (material, [])
         if head in NEED_OUT:
-            check_taught(head, taught, os.fspath(data), places)
+            check_taught(head, taught, places)
         net = Bare(self)
         fitted, lowered = fit_head(net, head, taught, order, None if refuse is None else self.labels.index(refuse))
         truth = np.concatenate((order[material.test.targets], np.full(len(material.out_test), -1, np.int64)))
