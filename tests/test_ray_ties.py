@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from openset.audit import (
@@ -18,6 +21,7 @@ from openset.audit import (
     ray,
     trace,
 )
+from openset.audit._cross import first_in
 from openset.audit._steps import Rows
 from openset.audit._sweep import joined
 from openset.errors import AuditError
@@ -96,3 +100,64 @@ def test_parts_that_do_not_join_are_never_a_whole_sweep() -> None:
     for broken in (whole[:1], whole[1:], [part(1.0, 0.6), *whole[1:]], [part(1.0, 1.0), *whole], []):
         with pytest.raises(AuditError, match="fault of ours"):
             list(joined(iter(broken), 1.0, 0.0))
+
+
+# --- tied classes ---------------------------------------------------------------------------------------------------
+
+
+def test_classes_tied_at_infinity_are_told_apart_by_their_offsets() -> None:
+    net = nn.Sequential(linear([[1.0]], [0.0]), nn.ReLU(), linear([[0.0], [0.0], [-1.0]], [10.0, 0.0, 12.0]))
+    first = ray(net, torch.ones(1), t=0.999).first
+    # class 0 against e^-10 and e^(2 - alpha): .999 where their sum is 1 / 999
+    assert first.alpha == pytest.approx(2 - math.log(1 / 999 - math.exp(-10)), rel=1e-12)
+    assert (first.label, first.kind) == (0, "proved")
+    assert ray(net, torch.ones(1), t=0.99996).first.alpha is None  # more than 1 / (1 + e^-10)
+
+
+WHOLE = st.integers(-3, 3).map(float)
+
+
+@given(
+    st.lists(st.tuples(WHOLE, WHOLE, WHOLE), min_size=2, max_size=4),
+    st.sampled_from([0.4, 0.6, 0.9]),
+    st.sampled_from([None, 0, 1]),
+)
+@settings(max_examples=400, deadline=None, derandomize=True, phases=[Phase.generate])
+def test_on_pieces_of_whole_numbers_a_dense_scan_finds_no_earlier_crossing(
+    scaled: list[tuple[float, ...]], t: float, label: int | None
+) -> None:
+    """Knots at alpha = 0, 1, ..., the last at infinity: slopes, offsets and classes tie there often."""
+    knots = torch.tensor([1 / (1 + i) for i in range(len(scaled) - 1)] + [0.0], dtype=torch.float64)
+    part = Pieces(knots, torch.tensor(scaled).double())
+    alpha = torch.cat((torch.linspace(0, 12, 1201), torch.logspace(1.1, 6, 300))).double()
+    q = 1 / (1 + alpha)
+    i = (torch.searchsorted(-knots, -q).clamp(1, len(knots) - 1)) - 1
+    share = ((knots[i] - q) / (knots[i] - knots[i + 1]))[:, None]
+    p = (torch.lerp(part.scaled[i], part.scaled[i + 1], share) / q[:, None]).softmax(1)
+    sure = p.amax(1) if label is None else p[:, label]
+    hit = first_in(part, t, label)
+    if hit is None:
+        assert not (sure > t + 1e-9).any()
+    else:
+        assert not (sure[alpha < hit[0] * (1 - 1e-9) - 1e-9] > t + 1e-9).any()
+        at = int((alpha - hit[0]).abs().argmin())
+        assert hit[0] > 1e5 or float(sure[max(at - 1, 0) : at + 2].amax()) > t - 0.05  # the scan's step is .01
+
+
+@given(st.data(), st.sampled_from([0.5, 0.7, 0.95]))
+@settings(max_examples=20, deadline=None, derandomize=True, phases=[Phase.generate])
+def test_nets_of_small_whole_numbers_cross_where_a_dense_scan_does(data: st.DataObject, t: float) -> None:
+    def drawn(n: int, m: int, most: int) -> list[list[float]]:
+        return [[float(data.draw(st.integers(-most, most))) for _ in range(m)] for _ in range(n)]
+
+    net = nn.Sequential(linear([[1.0]], drawn(1, 1, 2)[0]), nn.ReLU(), linear(drawn(3, 1, 1), drawn(1, 3, 6)[0]))
+    done = ray(net, torch.ones(1), t=t)
+    first = math.inf if done.first.alpha is None else done.first.alpha
+    alpha = torch.cat((torch.linspace(1, 40, 3901), torch.logspace(1.7, 8, 400))).double()
+    with torch.no_grad():
+        sure = net(alpha[:, None]).softmax(1).amax(1)
+        assert not (sure[alpha < first * (1 - 1e-9)] > t + 1e-9).any()
+        if math.isinf(first):
+            assert float(done.limit.confidence[0]) <= t + 1e-9
+        else:
+            assert float(net(torch.tensor([[first]], dtype=torch.float64)).softmax(1).amax()) >= t - 1e-9
