@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -15,8 +16,10 @@ from openset.audit import (
     Pieces,
     PiecewiseNet,
     _hinges,
+    _rounding,
     _sweep,
     first_alpha_on_grid,
+    limits,
     pieces,
     ray,
     trace,
@@ -25,6 +28,7 @@ from openset.audit._cross import first_in
 from openset.audit._steps import Rows
 from openset.audit._sweep import joined
 from openset.errors import AuditError
+from openset.nets import build
 
 
 class Layer(nn.Module):
@@ -161,3 +165,96 @@ def test_nets_of_small_whole_numbers_cross_where_a_dense_scan_does(data: st.Data
             assert float(done.limit.confidence[0]) <= t + 1e-9
         else:
             assert float(net(torch.tensor([[first]], dtype=torch.float64)).softmax(1).amax()) >= t - 1e-9
+
+
+# --- slopes that cancel ---------------------------------------------------------------------------------------------
+
+
+class Standardised(nn.Module):
+    """Filters whose weights sum to 0: on a flat picture every slope is 0, or what rounding leaves of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.c, self.h = nn.Conv2d(1, 8, 3), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        w = self.c.weight - self.c.weight.mean((1, 2, 3), keepdim=True)
+        return self.h(F.conv2d(x, w, self.c.bias).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("brightness", [0.3, 1.0])
+def test_a_limit_made_of_rounding_alone_is_not_called_proved(brightness: float) -> None:
+    torch.manual_seed(0)
+    net = Standardised().double()
+    done = ray(net, torch.full((1, 8, 8), brightness).double())
+    assert done.limit.kind == done.first.kind == "measured"
+    assert float(done.limit.margin) < 1e-15
+    noisy = ray(net, torch.rand((1, 8, 8), generator=torch.Generator().manual_seed(0)).double())
+    assert noisy.limit.kind == noisy.first.kind == "proved"
+    # what lies before signs hang on rounding is proved on the flat picture too
+    low = ray(net, torch.full((1, 8, 8), brightness).double(), t=0.4).first
+    assert (low.alpha, low.kind) == (1.0, "proved")
+
+
+def centred(x: Tensor) -> Tensor:
+    return x - x.mean(1, keepdim=True)
+
+
+CANCELS: dict[str, nn.Module] = {
+    "sub": Layer(lambda x: x - 0.1 * x - 0.9 * x),
+    "rsub": Layer(lambda x: torch.rsub(0.1 * x, 0.1 * x + 1)),
+    "neg": Layer(lambda x: x * 3 + 1 + -(x + x + x)),
+    "sub with alpha": Layer(lambda x: torch.sub(x, x / -3, alpha=-3)),
+    "mean": Layer(centred),
+    "weights": linear([[0.1, 0.2, -0.3], [0.7, -0.3, -0.4], [1.1, -1.3, 0.2]], [1.0, 2.0, -1.0]),
+    "concatenated": nn.Sequential(Layer(lambda x: torch.cat((x, -x), 1)), linear([[0.1] * 6] * 3, [1.0] * 3)),
+    "batch-norm between": nn.Sequential(
+        linear([[0.1, 0.2, -0.3], [0.7, -0.3, -0.4], [1.1, -1.3, 0.2]], [1.0, 2.0, -1.0]), nn.BatchNorm1d(3)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CANCELS)
+def test_a_slope_that_cancels_is_seen_through_every_affine_layer(name: str) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(CANCELS[name], Layer(lambda x: x + 0.5), nn.ReLU(), nn.Linear(3, 3)).double().eval()
+    end = limits(net, torch.full((1, 3), 0.7))
+    assert end.kind == "measured"
+    assert float(end.margin) < 1e-15
+
+
+def test_the_margin_of_one_layer_is_its_smallest_slope_over_what_was_summed() -> None:
+    torch.manual_seed(0)
+    x, net = torch.randn(3).double(), nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 3)).double()
+    w, v = net[0].weight.detach(), net[2].weight.detach()
+    hidden = w @ x
+    slope, size = v @ hidden.relu(), v.abs() @ hidden.relu()
+    top = int(slope.argmax())
+    lead = [float((slope[top] - slope[k]) / (size[top] + size[k])) for k in range(3) if k != top]
+    wanted = min(float((hidden.abs() / (w.abs() @ x.abs())).min()), *lead)
+    lines = trace(net, (3,))
+    assert float(_rounding.judged(lines, x[None])[0]) == pytest.approx(wanted, rel=1e-12)
+    assert 0 < float(limits(lines, x[None]).margin) <= wanted * (1 + 1e-12)  # in one pass: a lower bound
+
+
+@pytest.mark.parametrize("paper", [0.0, 1.0])
+def test_flat_paper_around_a_drawing_is_proved_as_noise_is(paper: float) -> None:
+    """Maxima of equal values, and units that see nothing: their zeros are no rounding."""
+    torch.manual_seed(3)
+    page = torch.full((3, 28, 28), paper)
+    page[:, 9:17, 5:22] = torch.rand((8, 17), generator=torch.Generator().manual_seed(0))
+    end = limits(build("lenet", 4).eval(), page[None])
+    assert end.kind == "proved"
+    assert math.isinf(float(end.decided))
+
+
+def test_judging_one_ray_of_a_batch_leaves_the_others_as_they_are() -> None:
+    torch.manual_seed(0)
+    net = Standardised().double()
+    x = torch.rand((4, 1, 8, 8), generator=torch.Generator().manual_seed(1)).double()
+    x[2] = 0.3
+    end = limits(net, x)
+    assert (end.margin < 1e-12).tolist() == [False, False, True, False]
+    assert torch.isinf(end.decided).tolist() == [True, True, False, True]
+    assert end.kind == "measured"
+    assert limits(net, x[:2]).kind == "proved"
