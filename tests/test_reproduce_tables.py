@@ -212,6 +212,9 @@ def test_a_rows_figures_are_those_of_independent_formulas(tmp_path: Path) -> Non
     below = np.sort(outside)[284]  # 285 of 300 are at or below it
     assert out["fpr95_out_positive"]["value"] == pytest.approx((inside <= below).mean())
     assert (out["fpr95_in_positive"]["n"], out["fpr95_out_positive"]["n"]) == (300, 400)
+    for key, convention in (("fpr95_in_positive", "in-positive"), ("fpr95_out_positive", "out-positive")):
+        wanted = metrics.fpr_interval(inside, outside, convention=convention)  # type: ignore[arg-type]
+        assert out[key]["interval"] == list(wanted)
     assert out["auroc"]["interval"] == list(metrics.auroc_interval(inside, outside))
     assert out["mmc"]["paper"] == 0.435
     assert row["out"][1] == {"set": ADVERSARIAL, "n": 0, "kind": "searched"}  # no attack came through

@@ -162,10 +162,8 @@ def share(k: int, n: int, paper: float | None = None, kind: str = "measured") ->
 
 
 def table1_row(place: Place, scores: Mapping[str, Tensor]) -> dict[str, Any]:
-    """One scheme's figures, each with its 95 % interval: exact for shares, DeLong's for AUROC, bootstrap for MMC.
-
-    The interval of FPR@95 is that of the share at the threshold found; the threshold's own error is not in it.
-    """
+    """One scheme's figures, each with its 95 % interval: exact for shares, DeLong's for AUROC, bootstrap for MMC; for
+    FPR@95 conservative, the threshold's own error in it (`metrics.fpr_interval`)."""
     inside = scores["in"].numpy()
     right = scores["right"]
     errors = papers.ERROR.get(place.dataset, {})
@@ -192,8 +190,6 @@ def _against(name: str, inside: np.ndarray, outside: np.ndarray, told: Sequence[
         return {"set": name, "n": 0, "kind": kind}
     mean, interval = metrics.mean_interval(outside)
     n = len(outside)
-    accepted = metrics.fpr_at_tpr(inside, outside)
-    lost = metrics.fpr_at_tpr(inside, outside, convention="out-positive")
     area = metrics.auroc(inside, outside)
     return {
         "set": name,
@@ -201,9 +197,18 @@ def _against(name: str, inside: np.ndarray, outside: np.ndarray, told: Sequence[
         "kind": kind,
         "mmc": figure(mean, interval, n, told[0], kind),
         "auroc": figure(area, metrics.auroc_interval(inside, outside), n, told[1], kind),
-        "fpr95_in_positive": share(round(accepted * n), n, told[2], kind),
-        "fpr95_out_positive": share(round(lost * len(inside)), len(inside), None, kind),
+        "fpr95_in_positive": _fpr(inside, outside, "in-positive", told[2], kind),
+        "fpr95_out_positive": _fpr(inside, outside, "out-positive", None, kind),
     }
+
+
+def _fpr(
+    inside: np.ndarray, outside: np.ndarray, convention: metrics.Convention, told: float | None, kind: str
+) -> dict[str, Any]:
+    rated = outside if convention == "in-positive" else inside
+    value = metrics.fpr_at_tpr(inside, outside, convention=convention)
+    interval = metrics.fpr_interval(inside, outside, convention=convention)
+    return figure(value, interval, len(rated), told, kind)
 
 
 def table2_row(net: nn.Module, place: Place, sizes: Sizes, tell: Tell) -> dict[str, Any]:
