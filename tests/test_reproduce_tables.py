@@ -226,6 +226,34 @@ def test_an_attacked_picture_is_resisted_only_by_a_net_that_says_something() -> 
     assert tables.wrong(logits, torch.tensor([0, 0, 0, 0])).tolist() == [False, True, True, True]
 
 
+@pytest.mark.parametrize("few", [1, 3, 64, 65, 192, 300, 500, 1_000])
+@pytest.mark.parametrize("images", [3, 500, 1_000])
+def test_attacked_noise_is_of_both_kinds_alike(images: int, few: int) -> None:
+    x = torch.zeros(images, 1, 8, 8)  # black: its permuted pictures are black too, uniform noise is not
+    few = min(few, images)
+    chosen = tables.mixture(images, few)
+    assert len(chosen.unique()) == few == len(chosen)
+    uniform = int((tables.noise(x)[chosen].amax((1, 2, 3)) > 0).sum())
+    assert abs(2 * uniform - few) <= max(2, few / 20)
+
+
+def test_five_hundred_of_ten_thousand_are_the_first_as_ever() -> None:
+    assert tables.mixture(10_000, 500).tolist() == list(range(500))
+
+
+def test_confidences_of_other_noise_are_not_taken_for_these(tmp_path: Path) -> None:
+    write_mnist(tmp_path / "mnist")
+    where, net = place(tmp_path, "mnist"), Bright(0.5)
+    scores = {
+        n: tables.table1_scores(net, where, tables.Sizes(images=n, attacked=6), lambda *_: None)[ATTACKED]
+        for n in (20, 6)
+    }
+    assert not torch.equal(scores[20], scores[6])
+    fresh = dataclasses.replace(where, runs=tmp_path / "fresh")
+    again = tables.table1_scores(net, fresh, tables.Sizes(images=6, attacked=6), lambda *_: None)[ATTACKED]
+    assert torch.equal(again, scores[6])
+
+
 class Bright(nn.Module):
     """Class 0 for pictures darker than `centre`, class 1 for brighter ones; eight more that are never likely."""
 

@@ -71,10 +71,24 @@ def inputs(place: Place, name: str, most: int) -> tuple[Tensor, Tensor]:
 def noise(images: Tensor) -> Tensor:
     """As many noise pictures: the paper's mixture in batches of BATCH, uniform first, the permuted half from `images`.
 
-    So the first n are a fair mixture only where n is a multiple of BATCH, or many of them.
+    So the first n are a fair mixture only where n is a multiple of BATCH, or many of them: see `mixture`.
     """
     parts = images.split(BATCH)
     return torch.cat([paper_noise(part, seeded("table", str(i))) for i, part in enumerate(parts)])
+
+
+def mixture(n: int, few: int) -> Tensor:
+    """Which `few` of the n pictures of `noise` are attacked, int64: the first, where no kind is over by a twentieth of them;
+    else as many uniform as permuted ones, spread evenly over each kind."""
+    at = torch.arange(n)
+    size = (n - at // BATCH * BATCH).clamp(max=BATCH)  # of the picture's batch
+    raw = at % BATCH < size // 2
+    if abs(2 * int(raw[:few].sum()) - few) <= few // 20:
+        return at[:few]
+    kinds = [at[raw], at[~raw]]
+    return torch.cat(
+        [kind[torch.arange(k) * len(kind) // k] for kind, k in zip(kinds, (few // 2, few - few // 2), strict=True)]
+    )
 
 
 def attacked(net: nn.Module, z: Tensor, objectives: Sequence[Objective], what: str, tell: Tell) -> Tensor:
@@ -111,7 +125,7 @@ def table1_scores(net: nn.Module, place: Place, sizes: Sizes, tell: Tell) -> dic
         with torch.no_grad():
             return torch.cat([net(part.to(device)).double().cpu() for part in images.split(BATCH)])
 
-    def kept(name: str, n: int, measure: Callable[[], dict[str, Tensor]]) -> None:
+    def kept(name: str, n: int | str, measure: Callable[[], dict[str, Tensor]]) -> None:
         file = place.home / "scores" / f"{name.replace(' ', '-')}-{n}.safetensors"
         if not file.exists():
             write_tensors(file, measure(), {"set": name, "n": n})
@@ -134,7 +148,7 @@ def table1_scores(net: nn.Module, place: Place, sizes: Sizes, tell: Tell) -> dic
     few = min(sizes.attacked, len(x))
 
     def noise_attacked() -> dict[str, Tensor]:
-        part = z[:few]
+        part = z[mixture(len(z), few)]
         return sure(ATTACKED, attacked(net, part, [log_max_prob] * -(-few // BATCH), ATTACKED, tell))
 
     def samples() -> dict[str, Tensor]:
@@ -144,7 +158,7 @@ def table1_scores(net: nn.Module, place: Place, sizes: Sizes, tell: Tell) -> dic
         broken = wrong(said, y[:few])
         return {ADVERSARIAL: said.softmax(1).amax(1)[broken], "resisted": (~broken).double()}
 
-    kept(ATTACKED, few, noise_attacked)
+    kept(ATTACKED, f"{few}-of-{len(z)}", noise_attacked)
     kept(ADVERSARIAL, few, samples)
     net.cpu()
     return found
