@@ -30,10 +30,13 @@ OTHER = {"mnist": "fashion-mnist", "fashion-mnist": "mnist", "svhn": "cifar10", 
 def kept(home: Path, name: str) -> NDArray[np.float64] | None:
     """The set's confidences, of the largest count that was measured; None where there are none."""
     stem = name.replace(" ", "-")
-    files = [f for f in (home / "scores").glob(f"{stem}-*.safetensors") if f.stem.removeprefix(f"{stem}-").isdigit()]
+    files = {
+        f: f.stem.removeprefix(f"{stem}-").partition("-of-")[0] for f in (home / "scores").glob(f"{stem}-*.safetensors")
+    }
+    files = {f: count for f, count in files.items() if count.isdigit()}
     if not files:
         return None
-    largest = max(files, key=lambda f: int(f.stem.rpartition("-")[2]))
+    largest = max(files, key=lambda f: int(files[f]))
     values: NDArray[np.float64] = read_tensors(largest)[0][name].numpy()
     return values if len(values) else None
 

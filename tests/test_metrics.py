@@ -23,6 +23,7 @@ from openset.metrics import (
     coverage,
     ece,
     fpr_at_tpr,
+    fpr_interval,
     mean_interval,
     median_interval,
     mmc,
@@ -160,6 +161,10 @@ BROKEN: list[tuple[str, Callable[[], Any]]] = [
     ("convention is 'ood'", lambda: fpr_at_tpr([1], [0], convention="ood")),  # type: ignore[arg-type]
     ("tpr is 95", lambda: fpr_at_tpr([1], [0], tpr=95)),
     ("tpr is nan", lambda: fpr_at_tpr([1], [0], tpr=NAN)),
+    ("convention is 'ood'", lambda: fpr_interval([1], [0], convention="ood")),  # type: ignore[arg-type]
+    ("tpr is 95", lambda: fpr_interval([1], [0], tpr=95)),
+    ("level 95", lambda: fpr_interval([1], [0], level=95)),
+    ("both sides", lambda: fpr_interval([1], [])),
     ("NaN", lambda: mmc([NAN])),
     ("from 0 to 1", lambda: mmc([1.1])),
     ("from 0 to 1", lambda: mmc([math.inf])),
@@ -243,6 +248,45 @@ def test_auroc_interval_covers_the_true_value_about_as_often_as_it_says(shift: f
         low, high = auroc_interval(rng.normal(shift, 1, n), rng.normal(0, 1, m))
         covered += low <= true <= high
     assert 0.92 <= covered / draws <= 0.98
+
+
+@pytest.mark.parametrize("convention", ["in-positive", "out-positive"])
+@pytest.mark.parametrize(("n", "m"), [(20, 30), (60, 400), (400, 60)])
+@pytest.mark.parametrize("decimals", [1, 12])  # of the scores: one makes ties
+def test_the_interval_of_the_fpr_covers_at_least_as_often_as_it_says(
+    n: int, m: int, decimals: int, convention: Any
+) -> None:
+    """Few positive scores leave the threshold uncertain: the share's own interval there covers less than three in four."""
+    rng, draws, covered, alone = np.random.default_rng(1), 400, 0, 0
+
+    def drawn(inside: int, outside: int) -> tuple[np.ndarray, np.ndarray]:
+        return (1 - rng.random(inside) ** 4).round(decimals), (rng.random(outside) ** 8).round(decimals)
+
+    true = fpr_at_tpr(*drawn(1_000_000, 1_000_000), convention=convention)
+    for _ in range(draws):
+        a, b = drawn(n, m)
+        value, (low, high) = fpr_at_tpr(a, b, convention=convention), fpr_interval(a, b, convention=convention)
+        assert low <= value <= high
+        covered += low <= true <= high
+        rated = len(b) if convention == "in-positive" else len(a)
+        low, high = clopper_pearson(round(value * rated), rated)
+        alone += low <= true <= high
+    assert covered >= 0.95 * draws
+    if (n, m, convention, decimals) == (400, 60, "out-positive", 12):
+        assert alone < 0.75 * draws
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.lists(st.integers(0, 9), min_size=1, max_size=40))
+@settings(max_examples=100, deadline=None)
+def test_the_fprs_interval_is_of_order_statistics_and_turns_round_with_the_sides(a: list[int], b: list[int]) -> None:
+    low, high = fpr_interval(a, b)
+    mirrored = fpr_interval([-y for y in b], [-x for x in a], convention="out-positive")
+    assert mirrored == (low, high)
+    assert low <= fpr_at_tpr(a, b) <= high
+    assert high == 1  # .95^40 > .0125: of so few inside even the least may lie above the population's threshold
+    wider = fpr_interval(a, b, level=0.99)
+    assert wider[0] <= low
+    assert wider[1] >= high
 
 
 def test_auroc_interval_has_a_width_where_the_scores_are_apart() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from openset.audit import first_alpha, first_alpha_by_bisection, first_alpha_on_grid, limits, pieces
+from openset.audit import first_alpha, first_alpha_by_bisection, first_alpha_on_grid, limits, pieces, trace
+from openset.audit._rounding import judged
 from openset.errors import AuditError
 
 
@@ -54,12 +56,14 @@ def test_a_listed_layer_is_followed_to_the_end_and_at_every_piece(name: str) -> 
     body = nn.Sequential(*copy.deepcopy(LISTED[name]), nn.Flatten()).double().eval()
     x = torch.rand((3, 8, 8), dtype=torch.float64) - 0.2
     net = nn.Sequential(body, nn.Linear(body(x[None]).shape[1], 5), nn.ReLU(), nn.Linear(5, 3)).double().eval()
-    end = limits(net, x[None])
+    lines = trace(net, (3, 8, 8))
+    end = limits(lines, x[None])
+    assert 0 < float(end.margin[0]) <= float(judged(lines, x[None])[0][0]) * (1 + 1e-9)  # its bound, by gains
     alpha = 2 * max(1.0, float(end.last_alpha[0]))
     with torch.no_grad():
         there = net(alpha * x[None])[0]
         torch.testing.assert_close(alpha * end.slope[0] + end.offset[0], there, rtol=1e-9, atol=1e-9)
-        for part in pieces(net, x, start=0.0):
+        for part in pieces(lines, x, start=0.0):
             for i in range(0, len(part.q) - 1, 9):
                 q, scaled = (torch.lerp(v[i], v[i + 1], 0.37) for v in (part.q, part.scaled))
                 torch.testing.assert_close(scaled / q, net((1 - q) / q * x[None])[0], rtol=1e-9, atol=1e-9)
@@ -104,6 +108,7 @@ def broken() -> nn.Linear:
         (Layer(lambda x: x.reshape(-1, 2).mean(1).view(-1, 2)), (4,), "searches"),
         (nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten()), (3, 4, 4), "adaptive_max.*max-pool of fixed kernel"),
         (nn.BatchNorm1d(4, track_running_stats=False), (4,), "batch_norm.*running statistics"),
+        (nn.Linear(4, 1), (4,), r"one logit .*always 1: give two, torch.cat\(\[0 \* z, z\], 1\)"),
     ],
 )
 def test_what_gives_no_logits_or_mixes_pictures_is_refused_with_the_remedy(
@@ -129,6 +134,43 @@ def test_a_shape_that_does_not_fit_is_told_once_and_torchs_log_stays_silent() ->
         log.removeHandler(keeps)
     assert not seen
     assert not log.disabled
+
+
+def old_norms() -> dict[str, nn.Module]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch calls it old itself
+        weight = nn.Sequential(nn.utils.weight_norm(nn.Linear(4, 3)))
+    spectral = nn.Sequential(nn.utils.spectral_norm(nn.Linear(4, 3)))
+    spectral(torch.ones(1, 4))  # from its first use on it holds what cannot be copied
+    return {"weight_norm": weight, "spectral_norm": spectral}
+
+
+@pytest.mark.parametrize("name", ["weight_norm", "spectral_norm"])
+def test_a_net_under_an_old_norm_is_told_how_to_be_audited(name: str) -> None:
+    net = old_norms()[name]
+    for audit in (lambda: limits(net, torch.ones(1, 4)), lambda: first_alpha_on_grid(net, torch.ones(1, 4), 0.9)):
+        with pytest.raises(AuditError, match=rf"cannot be copied .*remove_{name}.*parametrizations"):
+            audit()
+    getattr(nn.utils, f"remove_{name}")(net[0])
+    assert limits(net, torch.ones(1, 4)).kind == "proved"
+
+
+def test_a_shape_too_large_for_memory_is_told() -> None:
+    for side in (2**22, 2**40):
+        with pytest.raises(AuditError, match="no memory for two inputs"):
+            trace(nn.Conv2d(3, 2, 1), (3, side, side))
+
+
+@pytest.mark.parametrize("search", [first_alpha_on_grid, first_alpha_by_bisection])
+def test_searches_refuse_one_logit_and_a_grid_without_an_end(search: Callable[..., Tensor]) -> None:
+    with pytest.raises(AuditError, match="one logit"):
+        search(nn.Linear(4, 1), torch.ones(1, 4), 0.9)
+    flat = nn.Linear(4, 2, bias=False)
+    nn.init.zeros_(flat.weight)
+    for most, start in ((math.inf, 1.0), (1e300, 1e-300)):
+        with pytest.raises(AuditError, match="finite most"):
+            search(flat, torch.ones(1, 4), 0.9, most=most, start=start)
+    assert search(flat, torch.ones(1, 4), 0.9, most=1e300).tolist() == [math.inf]
 
 
 def test_searches_refuse_what_is_not_finite() -> None:

@@ -24,6 +24,28 @@ def gray():
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(1, 8, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(72, 3))
 
+def one():
+    return nn.Sequential(nn.Flatten(), nn.Linear(192, 1))
+
+class Prepares(nn.Sequential):
+    def preprocess(self, x):
+        return x
+
+def prepares():
+    return Prepares(*made())
+
+def centred():
+    torch.manual_seed(0)
+    net = nn.Conv2d(3, 8, 3)
+    net.weight.data.copy_(torch.tensor([1.0, -2.0, 1.0]).view(1, 1, 1, 3).expand(8, 3, 3, 3))
+    return nn.Sequential(net, nn.ReLU(), nn.Flatten(), nn.Linear(288, 3))
+
+def shy():
+    torch.manual_seed(0)
+    net = nn.Linear(192, 3).double()
+    net.weight.data[:], net.bias.data[:] = 1e-300, -1e30
+    return nn.Sequential(nn.Flatten(), net, nn.ReLU(), nn.Linear(3, 3))
+
 def soft():
     return nn.Sequential(made(), nn.Softmax(1))
 
@@ -77,9 +99,31 @@ def test_a_net_of_gray_pictures_gets_gray_pictures(here: Path) -> None:
             assert record["last_alpha"] == pytest.approx(float(limits(raynet.gray(), luma).last_alpha[0]), rel=1e-4)
 
 
+def test_a_flat_picture_under_centred_filters_is_measured_not_proved(here: Path) -> None:
+    Image.new("RGB", (8, 8), (200, 200, 200)).save(here / "flat.png")
+    words = ["audit", "raynet:centred", "flat.png", "--rays", "--size", "8"]
+    done = CliRunner().invoke(app, [*words, "--json"])
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout)
+    assert (record["limit_kind"], record["margin"]) == ("measured", 0.0)
+    done = CliRunner().invoke(app, words)
+    assert done.stdout.splitlines()[1].split()[3] == "measured"
+
+
+def test_an_alpha_beyond_all_numbers_is_null_in_json() -> None:
+    done = CliRunner().invoke(app, ["audit", "raynet:shy", "--rays", "--size", "8", "--count", "1", "--json"])
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout)
+    assert record["last_alpha"] is None
+    assert (record["first_alpha"], record["first_kind"]) == (None, "measured")  # it is at 1e330: "never" is not proved
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["raynet:prepares", "--rays"], "--size PIXELS"),
+        (["raynet:made", "--rays", "--size", str(2**22)], "no memory"),
+        (["raynet:one", "--rays", "--size", "8"], "one logit"),
         (["raynet:soft", "--rays", "--size", "8"], "'softmax'"),
         (["raynet:made", "--rays"], "--size PIXELS"),
         (["raynet:none", "--rays"], "cannot be imported"),

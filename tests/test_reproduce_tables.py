@@ -212,6 +212,9 @@ def test_a_rows_figures_are_those_of_independent_formulas(tmp_path: Path) -> Non
     below = np.sort(outside)[284]  # 285 of 300 are at or below it
     assert out["fpr95_out_positive"]["value"] == pytest.approx((inside <= below).mean())
     assert (out["fpr95_in_positive"]["n"], out["fpr95_out_positive"]["n"]) == (300, 400)
+    for key, convention in (("fpr95_in_positive", "in-positive"), ("fpr95_out_positive", "out-positive")):
+        wanted = metrics.fpr_interval(inside, outside, convention=convention)  # type: ignore[arg-type]
+        assert out[key]["interval"] == list(wanted)
     assert out["auroc"]["interval"] == list(metrics.auroc_interval(inside, outside))
     assert out["mmc"]["paper"] == 0.435
     assert row["out"][1] == {"set": ADVERSARIAL, "n": 0, "kind": "searched"}  # no attack came through
@@ -221,6 +224,34 @@ def test_a_rows_figures_are_those_of_independent_formulas(tmp_path: Path) -> Non
 def test_an_attacked_picture_is_resisted_only_by_a_net_that_says_something() -> None:
     logits = torch.tensor([[5.0, 0, 0], [0, 5.0, 0], [0, 0, 0], [0.001, 0, 0]])
     assert tables.wrong(logits, torch.tensor([0, 0, 0, 0])).tolist() == [False, True, True, True]
+
+
+@pytest.mark.parametrize("few", [1, 3, 64, 65, 192, 300, 500, 1_000])
+@pytest.mark.parametrize("images", [3, 500, 1_000])
+def test_attacked_noise_is_of_both_kinds_alike(images: int, few: int) -> None:
+    x = torch.zeros(images, 1, 8, 8)  # black: its permuted pictures are black too, uniform noise is not
+    few = min(few, images)
+    chosen = tables.mixture(images, few)
+    assert len(chosen.unique()) == few == len(chosen)
+    uniform = int((tables.noise(x)[chosen].amax((1, 2, 3)) > 0).sum())
+    assert abs(2 * uniform - few) <= max(2, few / 20)
+
+
+def test_five_hundred_of_ten_thousand_are_the_first_as_ever() -> None:
+    assert tables.mixture(10_000, 500).tolist() == list(range(500))
+
+
+def test_confidences_of_other_noise_are_not_taken_for_these(tmp_path: Path) -> None:
+    write_mnist(tmp_path / "mnist")
+    where, net = place(tmp_path, "mnist"), Bright(0.5)
+    scores = {
+        n: tables.table1_scores(net, where, tables.Sizes(images=n, attacked=6), lambda *_: None)[ATTACKED]
+        for n in (20, 6)
+    }
+    assert not torch.equal(scores[20], scores[6])
+    fresh = dataclasses.replace(where, runs=tmp_path / "fresh")
+    again = tables.table1_scores(net, fresh, tables.Sizes(images=6, attacked=6), lambda *_: None)[ATTACKED]
+    assert torch.equal(again, scores[6])
 
 
 class Bright(nn.Module):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from statistics import NormalDist
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ._scores import area, below, pair, scores
 
+Convention = Literal["in-positive", "out-positive"]
 HUGE = 1e290  # a sum of so large numbers may overflow
 
 
@@ -56,6 +59,44 @@ def median_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, tupl
     k = int(binom.ppf((1 - level) / 2, n, 0.5))  # the largest k with P(fewer than k below) <= (1 - level) / 2
     ends = (float(x[k - 1]), float(x[n - k])) if k >= 1 else (-math.inf, math.inf)
     return float(x[(n - 1) // 2]), ends
+
+
+def fpr_interval(
+    inside: ArrayLike,
+    outside: ArrayLike,
+    *,
+    tpr: float = 0.95,
+    convention: Convention = "in-positive",
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """An interval for the population's `fpr_at_tpr`, for scores drawn one by one from any two distributions.
+
+    Half of 1 - level goes to the threshold, between two order statistics of the positive side (the number of its scores
+    beyond the population's quantile is binomial), half to the share of the other side at either of them (Clopper and
+    Pearson). So it holds with probability at least `level`, and is wider than need be.
+    """
+    from scipy.stats import binom
+
+    a, b = pair(inside, outside)
+    if not 0 < tpr <= 1 or not 0 < level < 1:
+        raise ValueError(f"tpr is {tpr} and level {level}; give 0 < tpr <= 1 and 0 < level < 1.")
+    if convention == "in-positive":
+        ranked = np.sort(a)
+    elif convention == "out-positive":
+        ranked = np.sort(b)[::-1]
+    else:
+        raise ValueError(f'convention is {convention!r}; give "in-positive" or "out-positive".')
+    lost, tail = float(1 - Fraction(str(float(tpr)))), (1 - level) / 4
+    mild, strict = (int(binom.ppf(p, len(ranked), lost)) for p in (tail, 1 - tail))
+
+    def ends(threshold: Any) -> tuple[float, float]:
+        accepted = b >= threshold if convention == "in-positive" else a <= threshold
+        return clopper_pearson(int(accepted.sum()), len(accepted), (1 + level) / 2)
+
+    return (
+        ends(ranked[strict])[0] if strict < len(ranked) else 0.0,
+        ends(ranked[mild - 1])[1] if mild >= 1 else 1.0,
+    )
 
 
 def auroc_interval(inside: ArrayLike, outside: ArrayLike, level: float = 0.95) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._intervals import auroc_interval, clopper_pearson, mean_interval, median_interval
+from ._intervals import Convention, auroc_interval, clopper_pearson, fpr_interval, mean_interval, median_interval
 from ._scores import area, array, below, bools, confidences, number, pair
 from ._words import counted
 
@@ -33,13 +33,12 @@ __all__ = [
     "coverage",
     "ece",
     "fpr_at_tpr",
+    "fpr_interval",
     "mean_interval",
     "median_interval",
     "mmc",
     "selective_accuracy",
 ]
-
-Convention = Literal["in-positive", "out-positive"]
 
 
 def mmc(confidence: ArrayLike) -> float:

@@ -43,7 +43,8 @@ def audit(
 ) -> None:
     """Follow rays alpha * picture to infinity: the class and confidence at the end, and the first alpha with -t.
 
-    'proved': exact in float64. 'searched': an upper bound. module:callable runs that module's code.
+    'proved': exact in float64. 'measured': rounding may have decided it. 'searched': an upper bound. module:callable runs
+    that module's code.
 
     \b
     Exit code: 0 done, 1 it could not be done, 2 the command line is wrong, 130 stopped with Ctrl-C
@@ -59,7 +60,7 @@ def audit(
     if lines.shape[0] == 1:
         x = _gray(x) if pictures else x[:, :1]
     if not as_json:
-        say(f"{'picture':<28} {'limit':<14} {'conf.':>6} {'first alpha':>13}  kind      regions")
+        say(f"{'picture':<28} {'limit':<14} {'conf.':>6} {'kind':<9} {'first alpha':>13} {'kind':<9} regions")
     with _progress() as step:
         for i, name in enumerate(names):
             done = ray(lines, x[i], t=t, start=start, most_regions=regions or None, workers=workers)
@@ -75,15 +76,19 @@ def _net(given: str, size: int | None) -> tuple[nn.Module, tuple[str, ...], int,
     """(net, labels or none, side of a picture, resize mode)."""
     from ..errors import AuditError
     from ..training import Run
+    from ..types import Preprocess
     from .modules import net_of
 
     if os.path.isdir(given) or ":" not in given:
         run = Run.load(given)
         return run.model, run.labels, size or run.model.preprocess.size, run.model.preprocess.mode
     made = net_of(given)
-    if size is None and not hasattr(made, "preprocess"):
-        raise AuditError(f"how large are the pictures {given!r} takes? Give --size PIXELS")
-    return made, (), size or made.preprocess.size, "stretch"
+    if size is None:
+        own = getattr(made, "preprocess", None)
+        if not isinstance(own, Preprocess):  # a method of that name, say
+            raise AuditError(f"how large are the pictures {given!r} takes? Give --size PIXELS")
+        size = own.size
+    return made, (), size, "stretch"
 
 
 def _traced(model: nn.Module, side: int) -> PiecewiseNet:
@@ -130,6 +135,9 @@ def _record(name: str, done: Ray, labels: tuple[str, ...]) -> dict[str, Any]:
     def named(k: int | None) -> str | int | None:
         return labels[k] if k is not None and labels else k
 
+    def finite(number: float) -> float | None:
+        return number if math.isfinite(number) else None
+
     end, first = done.limit, done.first
     return {
         "picture": name,
@@ -137,23 +145,23 @@ def _record(name: str, done: Ray, labels: tuple[str, ...]) -> dict[str, Any]:
         "limit_confidence": float(end.confidence[0]),
         "limit_kind": end.kind,
         "tied": int(end.tied[0].sum()),
-        "last_alpha": float(end.last_alpha[0]),
-        "margin": float(end.margin[0]) if math.isfinite(float(end.margin[0])) else None,
+        "last_alpha": finite(float(end.last_alpha[0])),
+        "margin": finite(float(end.margin[0])),
         "confidence": done.t,
         "first_alpha": first.alpha,
         "first_class": named(first.label),
         "first_kind": first.kind,
         "regions": first.regions,
-        "swept_to": first.swept_to if math.isfinite(first.swept_to) else None,
+        "swept_to": finite(first.swept_to),
     }
 
 
 def _row(r: Mapping[str, Any]) -> None:
-    first = "never" if r["first_alpha"] is None and r["first_kind"] == "proved" else r["first_alpha"]
+    first = "never" if r["first_alpha"] is None and r["first_kind"] != "searched" else r["first_alpha"]
     shown = f"{first:.6g}" if isinstance(first, float) else (first or "none found")
     say(
-        f"{printable(str(r['picture']))[-28:]:<28} {r['limit_class']!s:<14} {r['limit_confidence']:>6.3f} {shown:>13}  "
-        f"{r['first_kind']:<9} {r['regions']}"
+        f"{printable(str(r['picture']))[-28:]:<28} {r['limit_class']!s:<14} {r['limit_confidence']:>6.3f} "
+        f"{r['limit_kind']:<9} {shown:>13} {r['first_kind']:<9} {r['regions']}"
     )
 
 

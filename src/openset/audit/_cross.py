@@ -51,7 +51,9 @@ def _candidates(part: Pieces, level: float, label: int | None) -> list[tuple[int
     d0, d1 = (side[piece] - side[piece, k][:, None] for side in (left, right))
     q0, q1 = q0[piece], q1[piece]
     low = ((d0 <= level * q0) | (d1 <= level * q1) | own).all(1)
-    keep = low & _may_dip(d0.masked_fill(own, -math.inf), d1.masked_fill(own, -math.inf), q0, q1, level)
+    d0, d1 = d0.masked_fill(own, -math.inf), d1.masked_fill(own, -math.inf)
+    falls = (q1[:, 0] == 0) & (d1 <= 0).all(1)  # towards infinity, to a limit that slopes do not tell: `_any_hit` looks
+    keep = low & (falls | _may_dip(d0, d1, q0, q1, level))
     return list(zip(piece[keep].tolist(), k[keep].tolist(), strict=True))
 
 
@@ -86,16 +88,16 @@ def _on_piece(scaled: Tensor, q: Tensor, k: int, level: float) -> float | None:
     low = (1 - q0) / q0
     if float((d[0] / q0).logsumexp(0)) <= level:
         return low
-    hit = _any_hit(h, low, (1 - q1) / q1 if q1 > 0 else math.inf, level)
+    hit = _any_hit(h, low, (1 - q1) / q1 if q1 > 0 else math.inf, level, falls=bool((d[1] <= 0).all()))
     return None if hit is None else _first_below(h, low, hit, level)
 
 
-def _any_hit(h: Callable[[float], float], low: float, high: float, level: float) -> float | None:
-    """Some alpha in [low, high] where the convex h <= level, or None."""
+def _any_hit(h: Callable[[float], float], low: float, high: float, level: float, falls: bool) -> float | None:
+    """Some alpha in [low, high] where the convex h <= level, or None. falls: if high is infinite, h never rises."""
     if math.isinf(high):
         high = max(2 * low, 1.0)
         before = h(low)
-        while level < (now := h(high)) <= before and high < 1e150:
+        while level < (now := h(high)) and (falls or now <= before) and high < 1e150:
             high, before = 2 * high, now
     if h(high) <= level:
         return high

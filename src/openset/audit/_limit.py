@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import AuditError
 from ..types import Kind
+from ._rounding import NOISE, judged, leads
 from ._steps import Rows
 from ._trace import PiecewiseNet, trace
 
@@ -20,14 +21,14 @@ TIE = 1e-13  # top slopes closer than this, relative to the largest, count as eq
 
 @dataclass(frozen=True)
 class Limits:
-    """Where B rays alpha * x end, alpha -> infinity. All tensors have length B first; kind 'proved' (float64).
+    """Where B rays alpha * x end, alpha -> infinity. All tensors have length B first.
 
     classes: int64, the limit class (on a tie of slopes the one with the largest offset). confidence: its softmax in
     the limit: 1, or the softmax of the offsets over the m tied classes (all K where every slope is 0). tied: bool
-    [B, K], the classes with the top slope. margin: the smallest relative slope met, min over all units with a slope
-    of |slope| / max |slope| of its layer: below 1e-12 rounding may have decided a sign. last_alpha: for every
-    alpha above it no unit switches any more; 0 where none ever does. slope, offset: [B, K], the logits are
-    alpha * slope + offset for alpha > last_alpha.
+    [B, K], the classes with the top slope. last_alpha: for every alpha above it no unit switches any more; 0 where none
+    ever does. slope, offset: [B, K], the logits are alpha * slope + offset for alpha > last_alpha. margin: no slope
+    that decides a sign or a class is smaller, over the magnitude of what was summed into it: below 1e-12 rounding may
+    have decided. decided: up to this alpha it decided none; inf where the margin suffices.
 
     It is NOT a statement about pictures: alpha * x leaves [0, 1].
     """
@@ -39,7 +40,12 @@ class Limits:
     last_alpha: Tensor
     slope: Tensor
     offset: Tensor
-    kind: Kind = "proved"
+    decided: Tensor
+
+    @property
+    def kind(self) -> Kind:
+        """'proved' (float64) where every ray's signs are beyond rounding, else 'measured'."""
+        return "proved" if bool((self.margin >= NOISE).all()) else "measured"
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -68,32 +74,44 @@ def check_rays(x: Tensor, batch: int) -> None:
 
 
 class _AtInfinity:
-    """Signs at infinity, and what was met on the way."""
+    """Signs at infinity, and what was met on the way. margin: a lower bound, by the net's gains."""
 
-    def __init__(self, n: int) -> None:
-        self.margin = torch.full((n,), float("inf"), dtype=torch.float64)
-        self.last = torch.zeros(n, dtype=torch.float64)
+    def __init__(self, x: Tensor, gains: tuple[Tensor, ...]) -> None:
+        self.margin = x.new_full((len(x),), torch.inf)
+        self.last = x.new_zeros(len(x))
+        self.gains = iter(gains)
+        self.largest = x.flatten(1).abs().amax(1)  # |slope| at the ReLUs so far, and in x
 
     def __call__(self, name: str, rows: Rows) -> Tensor:
         value = rows.values[name]
-        slope, offset = value.flatten(1).chunk(2)
-        size = slope.abs()
+        slope, offset = value.chunk(2)
+        size, gain = slope.abs(), next(self.gains)
+        largest = size.flatten(1).amax(1)
+        mask, switch = slope > 0, torch.div(offset, slope)
         flat = size == 0
-        smallest = size.masked_fill_(flat, float("inf")).amin(1)
-        largest = torch.maximum(slope.amax(1), -slope.amin(1))
-        self.margin = torch.where(largest > 0, torch.minimum(self.margin, smallest / largest), self.margin)
-        switch = torch.div(offset, slope).masked_fill_(flat, 0.0).amin(1).neg()
-        self.last = torch.maximum(self.last, switch)
-        mask = (slope > 0) | (flat & (offset > 0))
-        return torch.cat((mask, mask)).view(value.shape)
+        size.div_(gain)
+        if flat.any():
+            mask |= flat & (offset > 0)
+            switch.masked_fill_(flat, 0.0)
+            size.masked_fill_(flat & ((offset == 0) | (gain == 0)), torch.inf)
+        self.margin = torch.fmin(self.margin, size.flatten(1).amin(1) / self.largest)  # 0 / 0 where x is 0
+        self.last = torch.maximum(self.last, switch.flatten(1).amin(1).neg())
+        if name != "_d":
+            self.largest = torch.maximum(self.largest, largest)
+        return torch.cat((mask, mask))
 
 
 def _limits(lines: PiecewiseNet, x: Tensor) -> tuple[Tensor, ...]:
     n = len(x)
-    met = _AtInfinity(n)
+    met = _AtInfinity(x, lines.gains)
     weight = torch.cat((x.new_zeros(n), x.new_ones(n)))
     slope, offset = lines.run(Rows(weight), torch.cat((x, torch.zeros_like(x))), met).chunk(2)
     top = slope.amax(1, keepdim=True)
     tied = slope >= top - TIE * slope.abs().amax(1, keepdim=True)
     confidence, classes = offset.masked_fill(~tied, -float("inf")).softmax(1).max(1)
-    return classes, confidence, tied, met.margin, met.last, slope.clone(), offset.clone()
+    margin = torch.fmin(met.margin, leads(slope, lines.gains[-1] * met.largest[:, None])[0].amin(1))
+    decided = torch.full_like(margin, torch.inf)
+    close = (margin < NOISE).nonzero()[:, 0]
+    for some in close.split(-(-n // 2)) if len(close) else ():  # twice the rows
+        margin[some], decided[some] = judged(lines, x[some])
+    return classes, confidence, tied, margin, met.last, slope.clone(), offset.clone(), decided

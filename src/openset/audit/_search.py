@@ -6,7 +6,6 @@ is false: it can return an alpha several times the first one. Neither proves tha
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from ..errors import AuditError
 from ._limit import check_rays
+from ._refusals import check_logits, copied
 
 
 def first_alpha_on_grid(
@@ -34,8 +34,8 @@ def first_alpha_on_grid(
     search that Table 2 of Hein et al. 2019 (arXiv 1812.05720) was most probably made with. Raises AuditError.
     """
     _check(x, t, start, batch)
-    if not factor > 1 or not most >= start:
-        raise AuditError(f"a grid needs factor > 1 and most >= start, got {factor}, {most}, {start}")
+    if not (factor > 1 and most >= start and math.isfinite(most / start * factor)):
+        raise AuditError(f"a grid needs a finite factor > 1 and a finite most >= start, got {factor}, {most}, {start}")
     sure = _confidence(net, dtype, batch)
     found = torch.full((len(x),), float("inf"), dtype=torch.float64)
     open_, n = torch.arange(len(x)), 0
@@ -82,13 +82,14 @@ def _check(x: Tensor, t: float, start: float, batch: int) -> None:
 
 def _confidence(net: nn.Module, dtype: torch.dtype, batch: int) -> Callable[[Tensor, Tensor], Tensor]:
     """(x, alpha [B]) -> largest softmax of net(alpha x), [B]; on a copy of the net in `dtype`, in eval mode."""
-    copied = copy.deepcopy(net).to(dtype=dtype).eval()
+    own = copied(net).to(dtype=dtype)
 
     @torch.no_grad()
     def sure(x: Tensor, alpha: Tensor) -> Tensor:
         parts = zip(x.split(batch), alpha.split(batch), strict=True)
         view = (-1, *[1] * (x.dim() - 1))
-        logits = [copied(a.to(x.device, dtype).view(view) * z.to(dtype)) for z, a in parts]
+        logits = [own(a.to(x.device, dtype).view(view) * z.to(dtype)) for z, a in parts]
+        check_logits(type(net).__name__, logits[0], min(batch, len(x)))
         return torch.cat([out.double().softmax(1).amax(1) for out in logits]).cpu()
 
     return sure

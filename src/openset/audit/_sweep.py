@@ -4,11 +4,12 @@ alpha = p / q with p + q = 1: a ray from alpha = 0 to infinity is the segment fr
 constants weighed by q gives q times the logits, exactly. By values, a layer is known at the knots so far, and where a
 unit changes sign between two of them, that point becomes a knot of all values (they are affine there). On large pictures
 a segment is swept by changes of slope instead (`_hinges`), and its end compared with the net itself; where they differ,
-it is swept again by values. A segment that grows too long is cut off.
+it is swept again by values. A segment that grows too long is cut off. Segments join, to the end, or AuditError is raised.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ BYTES = 24_000_000  # of the widest layer at all knots of a segment, row by row
 RANGES = 6  # for each worker
 REACH = 1e4  # of one range of alpha
 AGREE = 1e-10  # of the largest logit, between the sum of changes and the net itself
-
+FAULT = "this is a fault of ours, please report it; the searches take any net"
 
 Segments = Callable[[PiecewiseNet, Tensor, float, float], Iterator["Pieces"]]
 
@@ -88,10 +89,22 @@ def _by_scale(lines: PiecewiseNet, x: Tensor, start: float, stop: float, last: f
         to = scale * REACH if more else stop
         along, q, end = x * scale, 1 / (1 + start / scale), 1 / (1 + to / scale)
         one = segments(lines, along, q, end) if workers == 1 else _in_ranges(segments, lines, along, q, end, workers)
-        for part in one:
+        for part in joined(one, q, end):
             share = 1 / (part.q + scale * (1 - part.q))  # of q along x in q along x * scale
             yield Pieces(part.q * share, part.scaled * share[:, None])
         start = scale = to
+
+
+def joined(parts: Iterator[Pieces], q: float, end: float) -> Iterator[Pieces]:
+    """The same parts. Raises AuditError unless each begins where the one before ended, from `q` down to `end`."""
+    for part in parts:
+        first, last = float(part.q[0]), float(part.q[-1])
+        if first != q or not last < first:
+            raise AuditError(f"the sweep has a gap at q = {q} (a part from {first} to {last}): {FAULT}")
+        q = last
+        yield part
+    if q != end:
+        raise AuditError(f"the sweep stopped at q = {q} and not at {end}: {FAULT}")
 
 
 def _in_ranges(
@@ -130,19 +143,25 @@ def by_changes(lines: PiecewiseNet, x: Tensor, q: float, end: float) -> Iterator
     most = max(16, min(4096, CHANGES // (8 * lines.width)))
     width = q - end
     while q > end:
-        to = max(end, q - width)
+        to = _target(q, width, end)
         with torch.no_grad():
-            part = Pieces(*stretch(lines, x, q, end if to - end < 1e-3 * width else to, most))
+            part = Pieces(*stretch(lines, x, q, to, most))
             agrees = _agrees(lines, x, part)
+        if float(part.q[-1]) >= q:  # more units switch at q than a segment holds, as they do on flat pictures
+            part, agrees = next(by_rows(lines, x, q, to)), True
         reached = float(part.q[-1])
         if agrees:
             yield part
         else:
             yield from by_rows(lines, x, q, reached)
         width = (q - reached) * min(4.0, 0.8 * most / len(part.q))
-        if reached >= q:
-            return  # nothing is left but rounding
         q = reached
+
+
+def _target(q: float, width: float, end: float) -> float:
+    """Where a segment from q should end: below q, by `width` if floats can tell; `end` where little would be left."""
+    to = max(end, min(q - width, math.nextafter(q, end)))
+    return end if to - end < 1e-3 * width else to
 
 
 def _agrees(lines: PiecewiseNet, x: Tensor, part: Pieces) -> bool:
@@ -157,14 +176,13 @@ def by_rows(lines: PiecewiseNet, x: Tensor, q: float, end: float) -> Iterator[Pi
     most = max(16, min(4096, BYTES // (8 * lines.width)))
     width = q - end
     while q > end:
-        to = max(end, q - width)
         with torch.no_grad():
-            part = _segment(lines, x, q, end if to - end < 1e-3 * width else to, most)
-        yield part
+            part = _segment(lines, x, q, _target(q, width, end), most)
         reached = float(part.q[-1])
-        width = (q - reached) * min(4.0, 0.8 * most / len(part.q))
         if reached >= q:
-            return
+            raise AuditError(f"the sweep cannot leave q = {q}: {FAULT}")
+        yield part
+        width = (q - reached) * min(4.0, 0.8 * most / len(part.q))
         q = reached
 
 

@@ -6,19 +6,19 @@ else is refused by name. The user's net is copied: its weights, type and mode st
 
 from __future__ import annotations
 
-import copy
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import AuditError
-from ._refusals import OTHERWISE, refusal
+from ._refusals import OTHERWISE, check_logits, copied, first_line, refusal
+from ._rounding import gains
 from ._steps import AFFINE, KINKS, Batch, Rows
 
 SIZED = ("expand", "full", "ones", "zeros", "new_full", "new_ones", "new_zeros")  # constants made once a picture
@@ -44,13 +44,17 @@ class Ref:
 
 @dataclass(frozen=True)
 class PiecewiseNet:
-    """A net whose logits are piecewise affine in its input. shape: of one input. width: numbers in its widest layer."""
+    """A net whose logits are piecewise affine in its input. shape: of one input. width: numbers in its widest layer.
+
+    gains: of `_rounding.gains`.
+    """
 
     steps: tuple[Step, ...]
     shape: tuple[int, ...]
     source: str
     output: str
     width: int
+    gains: tuple[Tensor, ...] = ()
 
     def run(self, rows: Rows, x: Tensor, positive: Callable[[str, Rows], Tensor | None]) -> Tensor:
         """Row i of x [R, *shape] with constants weighed by rows.weight[i] -> [R, classes].
@@ -76,36 +80,40 @@ def trace(net: nn.Module | PiecewiseNet, shape: tuple[int, ...]) -> PiecewiseNet
     """Read `net` (in eval mode, in float64, on the CPU, on a copy) for inputs [B, *shape].
 
     Raises AuditError for a layer that is not piecewise affine, by name, for control flow that depends on pixels, for
-    results that are not logits [B, K], finite, and where the steps read do not give what the net itself gives.
+    results that are not logits [B, K], K >= 2, finite, and where the steps read do not give what the net itself gives.
     """
     if isinstance(net, PiecewiseNet):
         if net.shape != tuple(shape):
             raise AuditError(f"this net was traced for inputs of {net.shape}, got {tuple(shape)}: trace it again")
         return net
-    copied = copy.deepcopy(net).to("cpu", torch.float64).eval()
-    lines = _read(_export(copied, tuple(shape)), tuple(shape))
-    _compare(lines, copied)
-    return lines
+    own, x = copied(net).to("cpu", torch.float64), _two(tuple(shape))
+    lines = _read(_export(own, x), tuple(shape))
+    _compare(lines, own, x)
+    return replace(lines, gains=gains(lines))
 
 
-def _compare(lines: PiecewiseNet, net: nn.Module) -> None:
-    """What was read, against the net itself on two random pictures."""
-    x = torch.rand((2, *lines.shape), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+def _two(shape: tuple[int, ...]) -> Tensor:
+    try:
+        return torch.rand((2, *shape), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    except (RuntimeError, TypeError) as error:
+        raise AuditError(f"there is no memory for two inputs of {shape}: give a smaller shape") from error
+
+
+def _compare(lines: PiecewiseNet, net: nn.Module, x: Tensor) -> None:
+    """What was read, against the net itself on the pictures x [2, *shape]."""
     name = type(net).__name__
     with torch.no_grad():
-        wanted = net(x)
-        if not isinstance(wanted, Tensor) or wanted.dim() != 2 or not wanted.shape[1]:
-            got = str(list(wanted.shape)) if isinstance(wanted, Tensor) else type(wanted).__name__
-            raise AuditError(f"{name} gives {got} for 2 pictures, not logits [2, K]: wrap it so that it gives them")
-        if not bool(torch.isfinite(wanted).all()):
-            raise AuditError(f"{name} gives logits that are not finite for pixels in [0, 1]: check its weights")
         try:
+            wanted = net(x)
+            check_logits(name, wanted, 2)
+            if not bool(torch.isfinite(wanted).all()):
+                raise AuditError(f"{name} gives logits that are not finite for pixels in [0, 1]: check its weights")
             found = lines.logits(x)
             same = found.shape == wanted.shape and bool(
                 (found - wanted).abs().amax() <= 1e-6 * (1 + wanted.abs().amax())
             )
         except (RuntimeError, TypeError, AttributeError, ValueError, IndexError) as error:
-            raise AuditError(f"{name} cannot be followed layer by layer ({error}). {OTHERWISE}") from error
+            raise AuditError(f"{name} cannot be followed layer by layer ({first_line(error)}). {OTHERWISE}") from error
     if not same:
         raise AuditError(f"{name}, read layer by layer, does not give what it gives as a whole. {OTHERWISE}")
 
@@ -121,18 +129,17 @@ def _quiet() -> Iterator[None]:
         log.disabled = before
 
 
-def _export(net: nn.Module, shape: tuple[int, ...]) -> Any:
-    example = torch.zeros((2, *shape), dtype=torch.float64)
+def _export(net: nn.Module, x: Tensor) -> Any:
     try:
         with torch.no_grad(), warnings.catch_warnings(), _quiet():
             warnings.simplefilter("ignore")
             free = ({0: torch.export.Dim.DYNAMIC},)
-            return torch.export.export(net, (example,), dynamic_shapes=free, strict=False).run_decompositions({})
+            return torch.export.export(net, (x,), dynamic_shapes=free, strict=False).run_decompositions({})
     except Exception as error:  # torch.export fails in many ways, and each means the same here
         raise AuditError(
-            f"{type(net).__name__} cannot be read as a graph for inputs of {shape} ({type(error).__name__}: "
-            f"{str(error).strip().splitlines()[0][:160] if str(error).strip() else 'no reason given'}). Its forward must "
-            "not branch on pixels nor fix the batch size, and the shape must fit; the searches take any net"
+            f"{type(net).__name__} cannot be read as a graph for inputs of {tuple(x.shape[1:])} ({type(error).__name__}: "
+            f"{first_line(error)}). Its forward must not branch on pixels nor fix the batch size, and the shape must fit; "
+            "the searches take any net"
         ) from error
 
 

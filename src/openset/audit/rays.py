@@ -1,4 +1,4 @@
-"""One ray: where it ends (proved, one pass) and the first alpha where confidence >= t (proved, by a sweep)."""
+"""One ray: where it ends (one pass) and the first alpha where confidence >= t (by a sweep); proved, but for rounding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import AuditError
 from ..types import Kind
 from ._cross import first_in
 from ._limit import Limits, limits
-from ._sweep import pieces
+from ._sweep import FAULT, pieces
 from ._trace import PiecewiseNet, trace
 
 
@@ -20,9 +20,11 @@ from ._trace import PiecewiseNet, trace
 class First:
     """The first alpha >= start with confidence >= t, or None if there is none.
 
-    kind 'proved': alpha is exact to float64, or there is none up to infinity. 'searched': the sweep was stopped after
-    `regions` pieces; none below `swept_to` (that part is proved), and alpha is the next hit on a grid, so an upper
-    bound (None: no hit up to 1e30). label: the class that gets there. swept_to: alpha up to which the sweep came.
+    kind 'proved': alpha is exact to float64 (below 1 to some 1e-16, not to 16 digits), or there is none up to infinity.
+    'measured': the same, but beyond `Limits.decided`, where signs hang on rounding, or none though the limit has it.
+    'searched': the sweep was stopped after `regions` pieces; none below `swept_to` (that part is as if swept whole), and
+    alpha is the next hit on a grid, so an upper bound (None: no hit up to 1e30). label: the class that gets there.
+    swept_to: alpha up to which the sweep came.
     """
 
     alpha: float | None
@@ -79,18 +81,22 @@ def first_alpha(
     if not 0 < t < 1 or not (math.isfinite(start) and start >= 0):
         raise AuditError(f"first_alpha needs 0 < t < 1 and a finite start >= 0, got t = {t} and start = {start}")
     lines = trace(net, tuple(x.shape))
-    regions, reached = 0, start
+    end, regions, reached = limits(lines, x[None]), 0, start
+    decided = float(end.decided[0])
     for part in pieces(lines, x, start=start, workers=workers):
         if label is not None and not 0 <= label < part.scaled.shape[1]:
             raise AuditError(f"there is no class {label}: this net has classes 0 to {part.scaled.shape[1] - 1}")
         hit = first_in(part, t, label)
         if hit is not None:
             alpha, who, piece = hit
-            return First(alpha, who, "proved", regions + piece, alpha)
+            return First(alpha, who, "proved" if alpha <= decided else "measured", regions + piece, alpha)
         regions, reached = regions + len(part.q) - 1, float(part.alpha[-1])
         if most_regions is not None and regions >= most_regions and math.isfinite(reached):
             return _searched(lines, x, t, label, regions, reached)
-    return First(None, None, "proved", regions, math.inf)
+    if math.isfinite(reached):
+        raise AuditError(f"the sweep stopped at alpha = {reached}: {FAULT}")
+    missed = float(end.confidence[0]) > t + 1e-12 and label in (None, int(end.classes[0]))  # beyond all float64, say
+    return First(None, None, "proved" if math.isinf(decided) and not missed else "measured", regions, math.inf)
 
 
 def _searched(lines: PiecewiseNet, x: Tensor, t: float, label: int | None, regions: int, reached: float) -> First:
