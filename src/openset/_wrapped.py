@@ -139,8 +139,9 @@ class Wrapped(nn.Module):
         name, side = "rays alpha * noise that end at confidence 1", self.preprocess.size
         x = torch.rand((rays, 3, side, side), generator=torch.Generator().manual_seed(seed))
         try:
-            share = float((limits(self, x).confidence > SURE).double().mean())
-            found = Finding(name, share, "proved", n=rays, detail="of the net alone, without a head")
+            ends = limits(self, x)
+            share = float((ends.confidence > SURE).double().mean())
+            found = Finding(name, share, ends.kind, n=rays, detail="of the net alone, without a head")
         except (AuditError, RuntimeError) as error:
             found = Finding(name, None, "measured", n=0, detail=f"not followed: {str(error).splitlines()[0]}")
         self.findings = (found,)
