@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
+
+from ..errors import TrainingError
 
 
 def checked(net: nn.Module, inside: Tensor, targets: ArrayLike, outside: Tensor) -> tuple[nn.Module, Tensor]:
@@ -33,6 +36,12 @@ def check_plan(steps: int, batch: int, weight: float = 0.0) -> None:
         raise ValueError(f"steps {steps} and batch {batch} must be at least 1")
     if not weight >= 0:
         raise ValueError(f"weight {weight} must be at least 0")
+
+
+def check_loss(loss: Tensor, step: int, lr: float) -> None:
+    """Raises TrainingError for a loss that is not finite. step: counted from 1."""
+    if not math.isfinite(loss.item()):
+        raise TrainingError(f"the loss is {loss.item()} at step {step}: train with a lower lr (it was {lr:g})")
 
 
 @contextmanager

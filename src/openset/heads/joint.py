@@ -20,8 +20,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from ..errors import TrainingError
-from ._pictures import check_plan, checked, seeded
+from ._pictures import check_loss, check_plan, checked, seeded
 from .density import WIDER, DensityGuard, Mixture
 
 
@@ -84,10 +83,7 @@ def fit_jointly(
             log_p = torch.func.functional_call(guard, _buffers(*free), (outputs,))
             right = log_p[:batch].gather(1, truth[rows][:, None])
             loss = -right.mean() - weight * log_p[batch:].mean()
-            if not math.isfinite(loss.item()):
-                raise TrainingError(
-                    f"the loss is {loss.item()} at step {step + 1}: train with a lower lr (it was {lr:g})"
-                )
+            check_loss(loss, step + 1, lr)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

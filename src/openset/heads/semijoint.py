@@ -12,7 +12,6 @@ outside is -log p(refuse | z).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -20,8 +19,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import TrainingError
-from ._pictures import check_plan, checked, seeded
+from ._pictures import check_loss, check_plan, checked, seeded
 from .certified import CertifiedGuard
 
 
@@ -61,10 +59,7 @@ def fit_semi_jointly(
             away = log_p[batch:]
             out = away.mean() if guard.refuse is None else away[:, guard.refuse].mean()
             loss = F.nll_loss(log_p[:batch], truth[rows]) - weight * out
-            if not math.isfinite(loss.item()):
-                raise TrainingError(
-                    f"the loss is {loss.item()} at step {step + 1}: train with a lower lr (it was {lr:g})"
-                )
+            check_loss(loss, step + 1, lr)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
