@@ -46,7 +46,7 @@ def copied(net: nn.Module) -> nn.Module:
     """A copy, in eval mode. Raises AuditError where the net holds what cannot be copied."""
     try:
         return copy.deepcopy(net).eval()
-    except (RuntimeError, TypeError, NotImplementedError) as error:
+    except (RuntimeError, TypeError) as error:
         raise AuditError(
             f"{type(net).__name__} cannot be copied ({first_line(error)}). Under the old "
             "torch.nn.utils.weight_norm or spectral_norm call remove_weight_norm or remove_spectral_norm first, or use those "
