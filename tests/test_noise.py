@@ -96,6 +96,12 @@ def test_constant_pictures_and_batches_of_one_and_none_stay_finite() -> None:
     kinds = {paper_noise(torch.zeros(1, 3, 8, 8), source(s)).amax().item() for s in range(20)}
     assert kinds == {0.0, 1.0}  # a batch of one is permuted (black stays black) or uniform (stretched to 1)
     assert paper_noise(torch.zeros(0, 3, 8, 8), source()).shape == (0, 3, 8, 8)
+    shares = [
+        float((paper_noise(torch.zeros(6, 3, 8, 8), source(s), 0.25).amax((1, 2, 3)) == 1).sum()) for s in range(40)
+    ]
+    assert set(shares) == {1.0, 2.0}  # a quarter of six, rounded by a coin
+    assert paper_noise(torch.zeros(6, 3, 8, 8), source(), 0.0).amax() == 0  # all permuted, black as the pictures are
+    assert paper_noise(torch.zeros(6, 3, 8, 8), source(), 1.0).amax((1, 2, 3)).min() == 1
     assert torch.isfinite(paper_noise(torch.rand(3, 3, 1, 1), source())).all()
 
 

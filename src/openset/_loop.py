@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from . import losses
-from ._mended import LIFE, WIDER, Chains, climbed
+from ._mended import LIFE, UNIFORM, WEIGHT, Chains, climbed
 from ._schedule import Config, State, eps_at, first_ctrl_c, learning_rate, make_optimiser
 from .attack import evaluating, maximise_confidence
 from .data.noise import paper_noise
@@ -67,7 +67,7 @@ def out_batch(
 
     oe: `pictures`. Else the paper's noise made from x, and where `pictures` are given (half as many as x) they are the
     second half. acet moves them all inside the ball of `eps_at(epoch)`. acet-mended takes an eighth as many as x has, which
-    begin chains in a ball WIDER, and gives the points of all that are under way, up to half as many as x has. All are float32,
+    begin chains, and gives the points of all that are under way, up to half as many as x has. All are float32,
     whatever the net runs in: a bfloat16 step of the attack is often none, and its points leave the ball.
     """
     if config.scheme in ("plain", "oe"):
@@ -76,14 +76,16 @@ def out_batch(
     source = generator(device, config.seed, epoch, step, "noise")
     seen = x[: max(1 if pictures is None else 2, len(x) // 2 // LIFE)] if mended else x
     given = None if pictures is None else pictures[: len(seen) // 2]
-    noise = paper_noise(seen if given is None else seen[: max(1, len(seen) - len(given))], source)
+    noise = paper_noise(
+        seen if given is None else seen[: max(1, len(seen) - len(given))], source, UNIFORM if mended else 0.5
+    )
     z = noise if given is None else join(noise, given)
     eps = eps_at(config, epoch)
     if mended:
         source = generator(device, config.seed, epoch, step, "attack")
         if chains is not None:
             chains = Chains(like(chains.z, z), like(chains.x, z), chains.aim)
-        return climbed(net, chains, z, like(x, z), eps=WIDER * eps, generator=source)
+        return climbed(net, chains, z, like(x, z), eps=eps, generator=source)
     if eps == 0:
         return z, None
     source = generator(device, config.seed, epoch, step, "attack")
@@ -203,10 +205,8 @@ def _step(
     out_loss = losses.out_uniform if config.scheme == "oe" else losses.log_max_prob
     out_values = None if outside is None else out_loss(logits[len(x) :])
     weight = config.out_weight
-    if (
-        outside is not None and config.scheme == "acet-mended"
-    ):  # its few out-pictures weigh as much as as many as x would
-        weight *= len(x) / len(outside)
+    if outside is not None and config.scheme == "acet-mended":  # however few are under way, they weigh WEIGHT together
+        weight *= WEIGHT * len(x) / len(outside)
     loss = losses.total(inside, out_values, weight)
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(config, (epoch * steps + step) / (config.epochs * steps))

@@ -3,9 +3,11 @@
 The paper's inner step climbs the gradient from random starts, and its nets learn to hide peaks from it (the last ReLUs
 are dead around noise, the gradient is zero). Here each out-picture starts at the best of patterns and, what was measured to
 matter most, clean pictures of the batch moved into the ball around the noise; from there a few sign steps with gradients
-let through dead ReLUs. Out-pictures and where they stand are kept for several training steps, as persistent chains keep
-samples between the updates of an energy model (Tieleman 2008): a step is cheap, and yet a chain has climbed for many steps
-when it ends. Only families of `attack.FAMILIES_TRAINED` are used. A search from below: it proves nothing, and it knows no objects.
+let through dead ReLUs. Out-pictures and where they stand are kept between training steps, as persistent chains keep samples
+between the updates of an energy model (Tieleman 2008), those where the net is surest for as long as it is: a step is
+cheap, and yet the search stays where the net is not quiet. Three quarters of the noise are permuted pictures, for there
+the audit found the peaks. Only families of `attack.FAMILIES_TRAINED` are used. A search from below: it proves nothing, and
+it knows no objects.
 """
 
 from __future__ import annotations
@@ -22,12 +24,14 @@ from ._patterns import PATTERNS, TRAINED
 from .losses import log_max_prob
 
 PATTERNS_TRIED, PICTURES_TRIED, STEPS, LIFE = 3, 3, 5, 4
-WIDER = 1.15  # of eps: training searches a ball a little larger than the one that it is asked to quieten
+UNIFORM = 0.25  # share of the noise that is uniform, the rest is permuted pictures
+WEIGHT = 0.15  # of its out-loss: points that the net is kept from hiding need less, and more costs accuracy
+RECIPE = (PATTERNS_TRIED, PICTURES_TRIED, STEPS, LIFE, UNIFORM, WEIGHT)  # a net trained by another is another net
 
 
 @dataclass
 class Chains:
-    """Ascents under way, the oldest first. z, x: [N, C, H, W], centres and where each stands. aim: [N] in [0, 1): below one
+    """Ascents that go on. z, x: [N, C, H, W], centres and where each stands. aim: [N] in [0, 1): below one
     half the chain climbs the log-probability of class floor(2 K aim), else that of the surest class."""
 
     z: Tensor
@@ -63,17 +67,21 @@ def climbed(
     z: [B, C, H, W] in [0, 1], out-pictures that begin a chain; chains: those of the step before, of z's shape; images: [M, C, H, W] in [0, 1] of z's shape, clean pictures of
     the net's own classes. A new chain starts at the best of z, `patterns` structured points and `pictures` projected
     pictures, by forward passes. All chains then take `steps` sign steps of eps / 2, eps / 4, ... with gradients let
-    through. Given: the best point that each chain met in this call, [N, C, H, W], and the chains, of which the oldest have
-    ended where there were more than life * B. Modes, batch-norm and parameter gradients stay as they were. Raises ValueError
-    as `attack`.
+    through. Given: the best point that each chain met in this call, [N, C, H, W], and the chains that go on: the
+    (life - 1) * B whose best points are surest. Modes, batch-norm and parameter gradients stay as they were. Raises
+    ValueError as `attack`.
     """
     check(z, eps, patterns=patterns, pictures=pictures, steps=steps, life=life)
     with torch.inference_mode(False), evaluating(net):
         begun = _begun(net, z, images, eps, generator, patterns, pictures)
         if chains is not None:
             columns = ((chains.z, begun.z), (chains.x, begun.x), (chains.aim, begun.aim))
-            begun = Chains(*(torch.cat(pair)[-max(life, 1) * len(z) :] for pair in columns))
-        return _advanced(net, begun, eps, steps) if len(z) else (z, begun)
+            begun = Chains(*(torch.cat(pair) for pair in columns))
+        if not len(z):
+            return z, begun
+        best, x = _advanced(net, begun, eps, steps)
+        surest = best.value.argsort(descending=True, stable=True)[: max(life - 1, 0) * len(z)].sort().values
+        return best.x, Chains(begun.z[surest], x[surest], begun.aim[surest])
 
 
 def _begun(
@@ -93,12 +101,12 @@ def _begun(
     return Chains(best.centre, best.x, aim)
 
 
-def _advanced(net: nn.Module, chains: Chains, eps: float, steps: int) -> tuple[Tensor, Chains]:
+def _advanced(net: nn.Module, chains: Chains, eps: float, steps: int) -> tuple[Best, Tensor]:
     """All chains, `steps` further: the best point of each in this call, and where each stands."""
     best = Best(net, chains.z, eps, log_max_prob)
     x, aimed = best.project(chains.x), chains.aim < 0.5
     if eps == 0:
-        return best.x, Chains(chains.z, best.x, chains.aim)
+        return best, best.x
     for i in range(steps):
         x = x.detach().requires_grad_(True)
         with let_through():
@@ -110,4 +118,4 @@ def _advanced(net: nn.Module, chains: Chains, eps: float, steps: int) -> tuple[T
         best.take(x, surest)
         x = best.project(x.detach() + eps * 0.5 ** (i + 1) * gradient.sign())
     best.look(x)
-    return best.x, Chains(chains.z, torch.where(spread(aimed, x), x.detach(), best.x), chains.aim)
+    return best, torch.where(spread(aimed, x), x.detach(), best.x)

@@ -15,18 +15,19 @@ RADIUS = 7  # a 15 x 15 kernel
 SIGMA = (1.0, 2.5)
 
 
-def paper_noise(images: Tensor, generator: torch.Generator) -> Tensor:
+def paper_noise(images: Tensor, generator: torch.Generator, uniform: float = 0.5) -> Tensor:
     """As many out-pictures as `images` has. images: float [B, 3, H, W] in [0, 1]; gives the same shape and range.
 
-    The first half is uniform noise, the rest the first pictures permuted; for an odd B a fair coin drawn from
-    `generator` says which half is larger, so a batch of one is either kind. One blur std ~ U(1.0, 2.5) a batch.
-    A picture that is constant after the blur stays as it is: it cannot be stretched.
+    The first half (another share with `uniform`, in [0, 1]) is uniform noise, the rest the first pictures permuted; where
+    the share is no whole number of pictures a coin drawn from `generator` rounds it, so a batch of one is either kind. One
+    blur std ~ U(1.0, 2.5) a batch. A picture that is constant after the blur stays as it is: it cannot be stretched.
     """
     device = generator.device
     coin, u = torch.rand(2, generator=generator, device=device).tolist()
-    uniform = len(images) // 2 + (len(images) % 2 if coin < 0.5 else 0)
-    raw = torch.rand((uniform, *images.shape[1:]), generator=generator, device=device, dtype=images.dtype)
-    mixed = torch.cat((raw.to(images.device), permuted(images[: len(images) - uniform], generator)))
+    wanted = uniform * len(images)
+    raws = int(wanted) + (coin < wanted % 1)
+    raw = torch.rand((raws, *images.shape[1:]), generator=generator, device=device, dtype=images.dtype)
+    mixed = torch.cat((raw.to(images.device), permuted(images[: len(images) - raws], generator)))
     return stretch(low_pass(mixed, SIGMA[0] + (SIGMA[1] - SIGMA[0]) * u))
 
 

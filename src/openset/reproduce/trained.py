@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from .._loop import fit
+from .._mended import RECIPE
 from .._runfacts import device_of
 from .._schedule import Config, reproducible
 from .._schedule import Scheme as AnyScheme
@@ -51,7 +52,7 @@ class Schedule:
 
 SCHEDULES: Mapping[str, Schedule] = {
     "paper": Schedule("paper", dict.fromkeys(ALL_SCHEMES, 100), 40, 0.1, False),
-    "short": Schedule("short", {"plain": 6, "ceda": 6, "acet": 3, "acet-mended": 7, "oe": 6}, 5, 0.1, True),
+    "short": Schedule("short", {"plain": 6, "ceda": 6, "acet": 3, "acet-mended": 6, "oe": 6}, 5, 0.1, True),
 }
 
 
@@ -115,6 +116,8 @@ def trained(
     if (scheme == "oe") != (outside is not None and len(outside) > 0):
         raise TrainingError(f"scheme {scheme!r}: give out-pictures for 'oe', and for no other scheme")
     asked = json.loads(json.dumps({"config": asdict(config), "warm": schedule.warm, "dataset": dataset}))
+    if scheme == "acet-mended":
+        asked["mended"] = list(RECIPE)
     if outside is not None:
         asked["outside"] = hashlib.sha256(outside.tobytes()).hexdigest()
     note = home / "asked.json"
