@@ -124,7 +124,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seeds", default="0,1,2", help="by commas")
     made.add_argument("--schemes", default=",".join(ALL_SCHEMES), help="by commas")
     made.add_argument("--heads", default=",".join(HEADS), help="by commas")
-    made.add_argument("--images", type=int, metavar="N", help="noise pictures attacked; default 64, with --quick 4")
+    made.add_argument("--images", type=int, metavar="N", help="noise pictures attacked; default 32, with --quick 4")
     made.add_argument("--threads", type=int, default=1)
     made.add_argument("--quick", action="store_true", help="few pictures, one epoch: to try it out")
     made.add_argument("--read", action="store_true", help="measure nothing: tables of the cells that are there")

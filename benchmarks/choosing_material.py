@@ -28,7 +28,7 @@ CALIBRATING = 5  # every fifth picture of the test part calibrates heads and mea
 class Sizes:
     """How many pictures, at most, and steps."""
 
-    attacked: int = 64  # noise pictures
+    attacked: int = 32  # noise pictures, the same for every seed
     seen: int = 2_000  # of each unseen set
     taught: int = 40_000  # out-pictures that teach
     held: int = 2_000  # more of them, that calibrate
@@ -103,11 +103,12 @@ class Task:
         return self._noise(self.sizes.rays, "rays")
 
     def _noise(self, n: int, what: str) -> Tensor:
-        """The paper's, a blur for each 64 of them."""
+        """The paper's, a blur for each 64 of them at most; half of each is uniform, half permuted."""
         g = seeded("choosing", what, self.name)
+        parts = [min(64, n - begun) for begun in range(0, n, 64)]
         return torch.cat(
-            [paper_noise(self.test[torch.randint(len(self.test), (64,), generator=g)], g) for _ in range(-(-n // 64))]
-        )[:n]
+            [paper_noise(self.test[torch.randint(len(self.test), (part,), generator=g)], g) for part in parts]
+        )
 
     def _teachers(self, n: int, seed: int) -> Tensor:
         return teachers(MIX, self.inside[0], n, seed)
