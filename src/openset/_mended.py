@@ -25,7 +25,7 @@ from .losses import log_max_prob
 
 PATTERNS_TRIED, PICTURES_TRIED, STEPS, LIFE = 3, 3, 5, 4
 UNIFORM = 0.125  # share of the noise that is uniform, the rest is permuted pictures
-WEIGHT = 0.2  # of its out-loss: points that the net is kept from hiding need less, and more costs accuracy
+WEIGHT = 0.2  # of the out-loss beside the paper's: these points are harder, and the whole weight costs clean accuracy
 RECIPE = (PATTERNS_TRIED, PICTURES_TRIED, STEPS, LIFE, UNIFORM, WEIGHT)  # a net trained by another is another net
 
 
