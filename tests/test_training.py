@@ -468,7 +468,7 @@ def test_mended_out_batches_are_an_eighth_new_and_grow_to_half_of_the_batch() ->
     for step in range(6):
         found, chains = out_batch(net, x, None, config(scheme="acet-mended"), 9, step, chains)
         sizes.append(len(found))
-        new = paper_noise(x[:2], generator(cpu, 0, 9, step, "noise"), 0.125)
+        new = paper_noise(x[:2], generator(cpu, 0, 9, step, "noise"), 0.25)
         assert (found[-2:] - new).abs().max() <= 0.3 + 1e-6
         assert len(chains.z) == min(len(found), 6)
     assert sizes == [2, 4, 6, 8, 8, 8]
@@ -478,7 +478,7 @@ def test_mended_out_batches_are_an_eighth_new_and_grow_to_half_of_the_batch() ->
     found, chains = out_batch(net, wide, None, config(scheme="acet-mended"), 9, 6, chains)
     assert found.shape == (8, 3, 16, 24)
     padded = (chains.z[:, :, :, 16:] == 1).flatten(1).all(1)  # pages of another size: chains are padded with white
-    new = paper_noise(wide[:2], generator(cpu, 0, 9, 6, "noise"), 0.125)
+    new = paper_noise(wide[:2], generator(cpu, 0, 9, 6, "noise"), 0.25)
     assert all(p or any(torch.equal(z, n) for n in new) for p, z in zip(padded, chains.z, strict=True))
     assert padded.sum() >= 4  # two of the six that go on may be new
 
@@ -497,7 +497,7 @@ def test_in_bfloat16_only_the_net_is_rounded(scheme: str) -> None:
     assert set(inside) == {torch.bfloat16}
     assert {pixels.dtype for pixels in given} == {torch.float32}
     mended = scheme == "acet-mended"
-    z = paper_noise(x[:1] if mended else x, generator(cpu, 0, 9, 4, "noise"), 0.125 if mended else 0.5)
+    z = paper_noise(x[:1] if mended else x, generator(cpu, 0, 9, 4, "noise"), 0.25 if mended else 0.5)
     points, reach = given[-1][8:], {"ceda": 0, "acet": eps, "acet-mended": eps}[scheme]
     assert (points - z).abs().max().item() == pytest.approx(reach, abs=1e-6)
     assert all(p.grad is not None and bool(p.grad.abs().max() > 0) for p in net.parameters())

@@ -5,7 +5,7 @@ are dead around noise, the gradient is zero). Here each out-picture starts at th
 matter most, clean pictures of the batch moved into the ball around the noise; from there a few sign steps with gradients
 let through dead ReLUs. Out-pictures and where they stand are kept between training steps, as persistent chains keep samples
 between the updates of an energy model (Tieleman 2008), those where the net is surest for as long as it is: a step is
-cheap, and yet the search stays where the net is not quiet. Seven eighths of the noise are permuted pictures, for there
+cheap, and yet the search stays where the net is not quiet. Three quarters of the noise are permuted pictures, for there
 the audit found the peaks. Only families of `attack.FAMILIES_TRAINED` are used. A search from below: it proves nothing, and
 it knows no objects.
 """
@@ -23,9 +23,9 @@ from ._climb import let_through
 from ._patterns import PATTERNS, TRAINED
 from .losses import log_max_prob
 
-PATTERNS_TRIED, PICTURES_TRIED, STEPS, LIFE = 3, 3, 5, 4
-UNIFORM = 0.125  # share of the noise that is uniform, the rest is permuted pictures
-WEIGHT = 0.2  # of the out-loss beside the paper's: these points are harder, and the whole weight costs clean accuracy
+PATTERNS_TRIED, PICTURES_TRIED, STEPS, LIFE = 3, 3, 3, 4
+UNIFORM = 0.25  # share of the noise that is uniform, the rest is permuted pictures
+WEIGHT = 0.4  # of the out-loss beside the paper's: these points are harder, and the whole weight costs clean accuracy
 RECIPE = (PATTERNS_TRIED, PICTURES_TRIED, STEPS, LIFE, UNIFORM, WEIGHT)  # a net trained by another is another net
 
 

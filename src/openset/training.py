@@ -151,7 +151,7 @@ def train(
                net is surest. Starts as CEDA for a fifth of the epochs, then eps grows over two fifths.
       "acet-mended"  the same on half as many out-pictures, moved by `_mended.climbed`: starts that need no gradient, then
                ascents through dead ReLUs that go on between updates where the net is surest. `attack_steps` is not used.
-               Seven eighths of its noise are permuted pictures; its out-loss weighs 0.2 of the others'.
+               Three quarters of its noise are permuted pictures; its out-loss weighs 0.4 of the others'.
       "oe"     pictures of the `out` folders; out-loss cross entropy to uniform (Hendrycks et al. 2019).
     out: folders of pictures that are no class. With several classes, ceda and acet take half of each out-batch from
     them (rounded down) and half noise; plain only measures on them. With ONE class folder they become the class

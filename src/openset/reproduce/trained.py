@@ -52,7 +52,7 @@ class Schedule:
 
 SCHEDULES: Mapping[str, Schedule] = {
     "paper": Schedule("paper", dict.fromkeys(ALL_SCHEMES, 100), 40, 0.1, False),
-    "short": Schedule("short", {"plain": 6, "ceda": 6, "acet": 3, "acet-mended": 6, "oe": 6}, 5, 0.1, True),
+    "short": Schedule("short", {"plain": 6, "ceda": 6, "acet": 3, "acet-mended": 8, "oe": 6}, 5, 0.1, True),
 }
 
 
