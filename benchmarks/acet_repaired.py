@@ -111,8 +111,8 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/reproduce"))
     parser.add_argument("--nets", default=",".join(NETS), help="which of them, by commas")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--long", type=int, default=256, help="noise pictures for the long audit (acet, acet-mended)")
-    parser.add_argument("--short", type=int, default=64, help="noise pictures for the audit of plain and CEDA")
+    parser.add_argument("--long", type=int, default=256, help="noise pictures for acet-mended")
+    parser.add_argument("--short", type=int, default=64, help="noise pictures for the others")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--table", type=Path, metavar="FILE")
     options = parser.parse_args(words)
@@ -132,7 +132,10 @@ def main(words: list[str] | None = None) -> None:
     for name, net in nets.items():
         print(name, flush=True)
         others = [other for key, other in nets.items() if key != name]
-        n, budget = (options.long, "long") if name.startswith("acet") else (options.short, "audit")
+        n, budget = (
+            options.long if name == "acet-mended" else options.short,
+            "long" if name.startswith("acet") else "audit",
+        )
         parts = {
             "clean": once(kept / f"{name}-clean.json", lambda net=net: clean(net, options.dataset, options.data)),
             "audit": once(

@@ -168,11 +168,11 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder with mnist/ and fashion-mnist/")
     parser.add_argument("--runs", type=Path, default=Path("runs/reproduce"))
     parser.add_argument("--mixes", default=",".join(MIXES), help="by commas")
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--pictures", type=int, default=40_000, help="out-pictures that teach it")
+    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--width", type=int, default=24)
+    parser.add_argument("--pictures", type=int, default=80_000, help="out-pictures that teach it")
     parser.add_argument("--eps", type=float, default=0.1, help="of the balls that it is taught")
-    parser.add_argument("--attacked", type=int, default=100, help="pictures of each out-set attacked at each eps")
+    parser.add_argument("--attacked", type=int, default=75, help="pictures of each out-set attacked at each eps")
     parser.add_argument(
         "--semi-joint", type=int, default=0, metavar="STEPS", help="tune the net under each guard too; 0: no"
     )

@@ -20,7 +20,7 @@ from outside import SIDE
 
 
 def step_seconds(
-    dataset: str, data: Path, names: Sequence[AnyScheme], rounds: int = 9, epoch: int | None = None
+    dataset: str, data: Path, names: Sequence[AnyScheme], rounds: int = 25, epoch: int | None = None
 ) -> dict[str, float]:
     """Median CPU seconds of one step of the short schedule of each scheme, the schemes taken in turns.
 

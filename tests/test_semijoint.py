@@ -31,7 +31,7 @@ def start() -> tuple[nn.Module, CertifiedGuard]:
         optimiser.zero_grad()
         F.cross_entropy(net(x), torch.from_numpy(y)).backward()
         optimiser.step()
-    return net.eval(), fit_certified_guard(x, noise(200, 1), eps=0.02, steps=150, width=4, lr=1e-2)
+    return net.eval(), fit_certified_guard(x, noise(200, 1), eps=0.02, steps=400, width=4, lr=1e-2)
 
 
 @pytest.fixture(scope="module")
