@@ -19,6 +19,7 @@ from openset.images import load
 from openset.reproduce.material import photograph_files, seeded
 
 SIDE, TAUGHT = 28, 3  # TAUGHT: how many of the five photographs may teach
+DARK = 0.1  # share of letters and scribbles that are dark on light, the others are light on dark
 OTHER = {"mnist": "fashion-mnist", "fashion-mnist": "mnist"}
 FACES = ("DejaVu", "STIXGeneral", "cmr10", "cmb10", "cmss10", "cmtt10", "cmmi10")
 
@@ -32,21 +33,21 @@ def photographs(n: int, files: list[Path], rng: np.random.Generator) -> Tensor:
         side = int(min(picture.size) * 2.0 ** rng.uniform(-3, 0))
         x, y = int(rng.integers(picture.width - side + 1)), int(rng.integers(picture.height - side + 1))
         crops.append(np.asarray(picture.crop((x, y, x + side, y + side)).resize((SIDE, SIDE), Image.Resampling.BOX)))
-    return finished(np.stack(crops), rng, photographs=True)
+    return finished(np.stack(crops), rng, 0.5, stretched=True)
 
 
-def finished(pictures: np.ndarray, rng: np.random.Generator, photographs: bool = False) -> Tensor:
-    """uint8 -> [n, 1, 28, 28]. Photographs are stretched and half of them inverted; of what is drawn a tenth is dark on light."""
+def finished(pictures: np.ndarray, rng: np.random.Generator, inverted: float, stretched: bool = False) -> Tensor:
+    """uint8 [n, 28, 28] -> [n, 1, 28, 28] in [0, 1], a share `inverted` of them with dark and light exchanged."""
     x = torch.from_numpy(pictures).float().div_(255)[:, None]
-    if photographs:
+    if stretched:
         low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
         x = (x - low) / (high - low).clamp(min=1e-3)
-    flip = torch.from_numpy(rng.random(len(x)) < (0.5 if photographs else 0.1))[:, None, None, None]
+    flip = torch.from_numpy(rng.random(len(x)) < inverted)[:, None, None, None]
     return torch.where(flip, 1 - x, x)
 
 
 def letters(n: int, rng: np.random.Generator) -> Tensor:
-    """[n, 1, 28, 28]: one letter of a random font, 12 to 26 pixels tall, turned by up to 30 degrees, thick or thin, light on dark."""
+    """[n, 1, 28, 28]: one letter of a random font, 12 to 26 pixels tall, turned by up to 30 degrees, thick or thin."""
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     faces = [path for path in sorted(folder.glob("*.ttf")) if path.name.startswith(FACES)]
     alphabet = [chr(c) for c in (*range(65, 91), *range(97, 123))]
@@ -70,11 +71,11 @@ def letters(n: int, rng: np.random.Generator) -> Tensor:
                 )
             )
         )
-    return finished(np.stack(out), rng)
+    return finished(np.stack(out), rng, DARK)
 
 
 def scribbles(n: int, rng: np.random.Generator) -> Tensor:
-    """[n, 1, 28, 28]: one to three smooth random curves, 1 to 5 pixels wide, blurred a little, light on dark."""
+    """[n, 1, 28, 28]: one to three smooth random curves, 1 to 5 pixels wide, blurred a little."""
     out = []
     for _ in range(n):
         sheet = Image.new("L", (4 * SIDE, 4 * SIDE), 0)
@@ -92,7 +93,7 @@ def scribbles(n: int, rng: np.random.Generator) -> Tensor:
                 )
             )
         )
-    return finished(np.stack(out), rng)
+    return finished(np.stack(out), rng, DARK)
 
 
 def noises(images: Tensor, n: int, g: torch.Generator) -> Tensor:

