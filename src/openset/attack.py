@@ -67,7 +67,9 @@ def maximise_confidence(
 ) -> Tensor:
     """Points of the l_inf ball around z, inside [0, 1], at which `objective(net(x))` is as large as was found.
 
-    The paper's projected gradient ascent (Hein et al. 2019, arXiv 1812.05720, section 4.1, as released).
+    The paper's projected gradient ascent (Hein et al. 2019, arXiv 1812.05720, section 4.1, as released) for the inner problem of
+    ACET, max over u in [0, 1]^d with |u - z|_inf <= eps of max_k log p(k | u):
+    u <- project( u + step * sign( gradient of the objective at u ) ).
     z: [B, ...] in [0, 1]. eps >= 0 in the same unit. steps: sign-gradient steps of size `step` (default
     eps / steps; the paper trains with eps .3 and 40 steps, and evaluates with 80 steps of .0075). start: where to
     begin, projected into the ball; default `random_start(z, eps, generator)`. objective: logits [B, K] -> [B],

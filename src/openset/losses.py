@@ -10,12 +10,15 @@ from torch import Tensor
 
 
 def cross_entropy_in(logits: Tensor, y: Tensor) -> Tensor:
-    """-log p(y) for each row. logits: [B, K]; y: int64 [B]. Gives [B], >= 0."""
+    """-log p(y) = -log( e^f_y(x) / sum_l e^f_l(x) ) for each row. logits: f(x) [B, K]; y: int64 [B]. Gives [B], >= 0."""
     return -logits.log_softmax(1).gather(1, y[:, None])[:, 0]
 
 
 def log_max_prob(logits: Tensor) -> Tensor:
-    """log of the largest class probability. logits: [B, K]. Gives [B] in [-log K, 0]; -log K at the uniform."""
+    """max_k log( e^f_k(z) / sum_l e^f_l(z) ), the log of the largest class probability: the paper's L_p_out (section 4).
+
+    logits: f(z) [B, K]. Gives [B] in [-log K, 0]; -log K at the uniform.
+    """
     return logits.log_softmax(1).amax(1)
 
 
@@ -27,6 +30,8 @@ def out_uniform(logits: Tensor) -> Tensor:
 def total(inside: Tensor, outside: Tensor | None = None, weight: float = 1.0) -> Tensor:
     """(sum inside + weight * sum outside) / (n_in + n_out), a scalar; with no out-batch the mean of `inside`.
 
+    The paper's objectives are 1/N sum_i L_CE(x_i, y_i) + lambda E[ L_p_out(z) ] (CEDA, section 4), and for ACET (section 4.1)
+    the same with max over |u - z|_inf <= eps of L_p_out(u) in place of L_p_out(z).
     inside: [n_in] of `cross_entropy_in`; outside: [n_out] of an out-loss. weight = 1 is the paper's lambda. The
     released code divides by both counts, not each sum by its own: at 1:1 the two sides weigh one half each.
     """

@@ -40,7 +40,10 @@ def permuted(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def low_pass(images: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur with 15 taps a side and symmetric padding (the edge pixel repeated); sigma in pixels, > 0."""
+    """Convolution with g(i, j) ~ exp(-(i^2 + j^2) / (2 sigma^2)), |i|, |j| <= 7, scaled to the sum 1; sigma in pixels, > 0.
+
+    Padding is symmetric: the edge pixel is repeated.
+    """
     taps = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float64)
     kernel = torch.exp(-(taps**2) / (2 * sigma**2))
     kernel = (kernel / kernel.sum()).to(images.device, images.dtype)
@@ -58,7 +61,7 @@ def _mirror(n: int, device: torch.device) -> Tensor:
 
 
 def stretch(images: Tensor) -> Tensor:
-    """Each picture mapped affinely to minimum 0 and maximum 1 over all its pixels; a constant one is left in [0, 1]."""
+    """(x - min x) / (max x - min x), minimum and maximum over all pixels of a picture; a constant one is left in [0, 1]."""
     if not len(images):
         return images
     low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
