@@ -73,7 +73,7 @@ def audit(
 
     def chunk(first: int) -> dict[str, Any]:
         g = seeded("mended audit", dataset, str(first))
-        z = paper_noise(images[torch.randperm(len(images), generator=g)[:CHUNK]], g)
+        z = paper_noise(images[torch.randperm(len(images), generator=g)[:CHUNK]], g, own_blurs=True)
         attacked = worst(net, z, eps=EPS, generator=g, budget=budget, images=images, others=others)
         by = {name: values.tolist() for name, values in attacked.by.items()}
         return {"noise": sure(net, z).amax(1).tolist(), "worst": attacked.confidence.tolist(), "by": by}
@@ -139,7 +139,7 @@ def main(words: list[str] | None = None) -> None:
         parts = {
             "clean": once(kept / f"{name}-clean.json", lambda net=net: clean(net, options.dataset, options.data)),
             "audit": once(
-                kept / f"{name}-{n}.json",
+                kept / f"{name}-{n}-own-blurs.json",
                 functools.partial(
                     audit,
                     net,
@@ -148,7 +148,7 @@ def main(words: list[str] | None = None) -> None:
                     options.data,
                     n,
                     budget,
-                    lambda first, name=name, budget=budget: kept / f"{name}-{budget}-from-{first}.json",
+                    lambda first, name=name, budget=budget: kept / f"{name}-{budget}-own-blurs-from-{first}.json",
                 ),
             ),
         }

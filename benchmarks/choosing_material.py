@@ -21,7 +21,6 @@ from openset.reproduce.material import photograph_files, seeded
 from outside import OTHER, SIDE, TAUGHT, photographs, teachers
 
 MIX = "noise+photographs+letters+scribbles"
-BLURRED = 8  # noise pictures that share one blur
 CALIBRATING = 5  # every fifth picture of the test part calibrates heads and measures nothing
 
 
@@ -104,12 +103,9 @@ class Task:
         return self._noise(self.sizes.rays, "rays")
 
     def _noise(self, n: int, what: str) -> Tensor:
-        """The paper's, a blur for each BLURRED of them: peaks under attack depend on it. Half of each is uniform, half permuted."""
+        """The paper's, each with a blur of its own; half of it is uniform, half permuted."""
         g = seeded("choosing", what, self.name)
-        parts = [min(BLURRED, n - begun) for begun in range(0, n, BLURRED)]
-        return torch.cat(
-            [paper_noise(self.test[torch.randint(len(self.test), (part,), generator=g)], g) for part in parts]
-        )
+        return paper_noise(self.test[torch.randint(len(self.test), (n,), generator=g)], g, own_blurs=True)
 
     def _teachers(self, n: int, seed: int) -> Tensor:
         return teachers(MIX, self.inside[0], n, seed)

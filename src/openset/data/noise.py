@@ -15,12 +15,14 @@ RADIUS = 7  # a 15 x 15 kernel
 SIGMA = (1.0, 2.5)
 
 
-def paper_noise(images: Tensor, generator: torch.Generator, uniform: float = 0.5) -> Tensor:
+def paper_noise(images: Tensor, generator: torch.Generator, uniform: float = 0.5, *, own_blurs: bool = False) -> Tensor:
     """As many out-pictures as `images` has. images: float [B, 3, H, W] in [0, 1]; gives the same shape and range.
 
     The first half (another share with `uniform`, in [0, 1]) is uniform noise, the rest the first pictures permuted; where
     the share is no whole number of pictures a coin drawn from `generator` rounds it, so a batch of one is either kind. One
-    blur std ~ U(1.0, 2.5) a batch. A picture that is constant after the blur stays as it is: it cannot be stretched.
+    blur std ~ U(1.0, 2.5) a batch, as the paper trains; with own_blurs one a picture, for measuring: pictures that share a
+    blur are alike, so an interval that takes them for independent is too narrow. Each picture by itself has the same
+    distribution. A picture that is constant after the blur stays as it is: it cannot be stretched.
     """
     device = generator.device
     coin, u = torch.rand(2, generator=generator, device=device).tolist()
@@ -28,7 +30,14 @@ def paper_noise(images: Tensor, generator: torch.Generator, uniform: float = 0.5
     raws = int(wanted) + (coin < wanted % 1)
     raw = torch.rand((raws, *images.shape[1:]), generator=generator, device=device, dtype=images.dtype)
     mixed = torch.cat((raw.to(images.device), permuted(images[: len(images) - raws], generator)))
-    return stretch(low_pass(mixed, SIGMA[0] + (SIGMA[1] - SIGMA[0]) * u))
+    return blurred(mixed, generator) if own_blurs else stretch(low_pass(mixed, SIGMA[0] + (SIGMA[1] - SIGMA[0]) * u))
+
+
+def blurred(images: Tensor, generator: torch.Generator) -> Tensor:
+    """The low-pass with a std of each picture's own, ~ U(1.0, 2.5), then stretched. Shapes and range as `paper_noise`."""
+    u = torch.rand(len(images), generator=generator, device=generator.device)
+    widths = (SIGMA[0] + (SIGMA[1] - SIGMA[0]) * u).tolist()
+    return stretch(torch.cat([images[:0], *(low_pass(x[None], w) for x, w in zip(images, widths, strict=True))]))
 
 
 def permuted(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -71,11 +71,12 @@ def confidence(net: nn.Module, x: Tensor) -> Tensor:
 
 
 def mixture(n: int) -> Tensor:
-    """[n, 3, 32, 32]: the paper's out-noise in batches of 32, with permuted photographs for its permuted training pictures."""
+    """[n, 3, 32, 32]: the paper's out-noise in batches of 32, with permuted photographs for its permuted training pictures and
+    a blur for each picture, so that intervals may take them for independent."""
     parts = []
     for first in range(0, n, BATCH):
         g = seeded("mixture", str(first))
-        parts.append(paper_noise(photographs(min(BATCH, n - first), g), g))
+        parts.append(paper_noise(photographs(min(BATCH, n - first), g), g, own_blurs=True))
     return torch.cat(parts)
 
 
@@ -179,7 +180,7 @@ def run(path: Path, cells: Path, sizes: Sizes) -> dict[str, Any]:
     """
     net = authors.load(path)
     cell = cells / f"{path.stem}.json"
-    asked = {"sizes": asdict(sizes), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    asked = {"sizes": asdict(sizes), "blurs": "own", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     known = _kept(cell)
     if any(known.get(key) != value for key, value in asked.items()):
         values = {key: [finite(x) for x in given] for key, given in measure(net, sizes).items()}

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.noise import SIGMA, low_pass, permuted, stretch
+from ..data.noise import blurred, permuted
 from ..errors import MissingExtraError
 from ..images import load
 
@@ -56,12 +56,6 @@ def photographs(n: int, generator: torch.Generator) -> Tensor:
         crop = picture.crop((x, y, x + side, y + side)).resize((SIDE, SIDE), Image.Resampling.BOX)
         crops.append(torch.from_numpy(np.asarray(crop, np.float32) / 255).permute(2, 0, 1))
     return torch.stack(crops)
-
-
-def blurred(images: Tensor, generator: torch.Generator) -> Tensor:
-    """The paper's low-pass with a width of each image's own, then stretched."""
-    widths = SIGMA[0] + (SIGMA[1] - SIGMA[0]) * torch.rand(len(images), generator=generator)
-    return stretch(torch.cat([low_pass(x[None], w) for x, w in zip(images, widths.tolist(), strict=True)]))
 
 
 def noise(kind: str, n: int) -> Tensor:

@@ -69,12 +69,13 @@ def inputs(place: Place, name: str, most: int) -> tuple[Tensor, Tensor]:
 
 
 def noise(images: Tensor) -> Tensor:
-    """As many noise pictures: the paper's mixture in batches of BATCH, uniform first, the permuted half from `images`.
+    """As many noise pictures: the paper's mixture in batches of BATCH, uniform first, the permuted half from `images`, each
+    picture with a blur of its own, so that intervals may take them for independent.
 
     So the first n are a fair mixture only where n is a multiple of BATCH, or many of them: see `mixture`.
     """
     parts = images.split(BATCH)
-    return torch.cat([paper_noise(part, seeded("table", str(i))) for i, part in enumerate(parts)])
+    return torch.cat([paper_noise(part, seeded("table", str(i)), own_blurs=True) for i, part in enumerate(parts)])
 
 
 def mixture(n: int, few: int) -> Tensor:
@@ -144,7 +145,7 @@ def table1_scores(net: nn.Module, place: Place, sizes: Sizes, tell: Tell) -> dic
             other = inputs(place, name, sizes.images)[0]
             kept(name, len(other), partial(sure, name, other))
     z = noise(x)
-    kept(NOISE, len(z), lambda: sure(NOISE, z))
+    kept(NOISE, f"{len(z)}-of-{len(z)}-own-blurs", lambda: sure(NOISE, z))
     few = min(sizes.attacked, len(x))
 
     def noise_attacked() -> dict[str, Tensor]:
@@ -158,7 +159,7 @@ def table1_scores(net: nn.Module, place: Place, sizes: Sizes, tell: Tell) -> dic
         broken = wrong(said, y[:few])
         return {ADVERSARIAL: said.softmax(1).amax(1)[broken], "resisted": (~broken).double()}
 
-    kept(ATTACKED, f"{few}-of-{len(z)}", noise_attacked)
+    kept(ATTACKED, f"{few}-of-{len(z)}-own-blurs", noise_attacked)
     kept(ADVERSARIAL, few, samples)
     net.cpu()
     return found
