@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from costs import training_ratios
+from costs import paper_setup, training_ratios
 from openset.attack import FAMILIES_HELD_OUT, worst
 from openset.data.noise import paper_noise
 from openset.metrics import clopper_pearson, mean_interval
@@ -127,7 +127,7 @@ def main(words: list[str] | None = None) -> None:
         for name in options.nets.split(",")
     }  # fmt: skip
     kept = home / "compared"
-    ratios = once(kept / "cost.json", lambda: training_ratios(options.dataset, options.data, NETS))
+    ratios = once(kept / "cost.json", lambda: training_ratios(paper_setup(options.dataset, options.data), NETS))
     lines = []
     for name, net in nets.items():
         print(name, flush=True)

@@ -4,7 +4,8 @@
     python benchmarks/choosing.py fashion-mnist --data runs/datasets --seeds 0 --schemes plain --heads none,density
     python benchmarks/choosing.py mnist --read --table docs/choosing.md        # from the cells that are there; measures nothing
 
-The paper's LeNet on whole data sets, the short schedule (6 epochs; ACET 3 after CEDA's 6; ACET mended 8). Cells are JSON files in --results,
+MNIST, Fashion-MNIST: the paper's LeNet on whole data sets, the short schedule (6 epochs; ACET 3 after CEDA's 6; ACET mended 8), as told below.
+Sheet music: crops, told in `choosing_sheets.py` (--data runs/sheet-music). Cells are JSON files in --results,
 DATASET-SCHEME-HEAD-SEED.json, each made once: stop at any time, start again with the same command, on another machine with
 the files copied; a seed and scheme whose cells are all there needs no training. Nets are kept in --runs.
 
@@ -30,43 +31,25 @@ from typing import Any
 import torch
 
 from choosing_heads import HEADS, Fitting, Guards
-from choosing_material import QUICK, Sizes, Task
+from choosing_material import QUICK, Task
 from choosing_measures import Seen, cell
-from choosing_table import fill, tables
+from choosing_table import TASKS, fill, tables
 from costs import training_seconds
+from openset._schedule import Scheme
 from openset.errors import TrainingError
 from openset.nets import Net
-from openset.reproduce.trained import (
-    ALL_SCHEMES,
-    SCHEDULES,
-    AnyScheme,
-    Schedule,
-    home_of,
-    shortened,
-    trained,
-)
+from openset.reproduce.trained import ALL_SCHEMES
 from openset.runfile import write_atomic
-from outside import OTHER
 from telling import teller
 
 Costs = Callable[[], dict[str, float]]
 
 
-def net_of(task: Task, scheme: AnyScheme, schedule: Schedule, options: argparse.Namespace) -> tuple[Net, float | None]:
+def net_of(task: Task, scheme: Scheme, options: argparse.Namespace) -> tuple[Net, float | None]:
     """The net, and the CPU seconds of its training where it was trained from the start just now."""
-    fresh = not home_of(options.runs, task.name, scheme, schedule, task.seed).exists()
-    outside = task.taught_bytes() if scheme == "oe" else None
-    began = time.process_time()
-    net = trained(
-        task.name, scheme, schedule, data=options.data, runs=options.runs, seed=task.seed, threads=options.threads,
-        tell=teller(), outside=outside,
-    )  # fmt: skip
+    fresh, began = not task.home(options.runs, scheme).exists(), time.process_time()
+    net = task.net(scheme, options.runs, options.threads, teller())
     return net, time.process_time() - began if fresh else None
-
-
-def settings(schedule: Schedule, sizes: Sizes) -> dict[str, Any]:
-    made = {"schedule": schedule.name, **dataclasses.asdict(sizes)}
-    return {name: value for name, value in made.items() if name != "repeats"}
 
 
 def there(file: Path, asked: dict[str, Any]) -> bool:
@@ -78,14 +61,14 @@ def there(file: Path, asked: dict[str, Any]) -> bool:
     return True
 
 
-def measured(task: Task, scheme: AnyScheme, files: dict[str, Path], schedule: Schedule, guards: Guards, costs: Costs,
+def measured(task: Task, scheme: Scheme, files: dict[str, Path], guards: Guards, costs: Costs,
              options: argparse.Namespace) -> None:  # fmt: skip
     """Makes the cells of a seed and scheme that are not there."""
-    asked = settings(schedule, task.sizes)
+    asked = task.settings()
     missing = {head: file for head, file in files.items() if not there(file, asked)}
     if not missing:
         return
-    net, here = net_of(task, scheme, schedule, options)
+    net, here = net_of(task, scheme, options)
     seen, fitting = Seen(task, net), Fitting(task, net, guards)
     plain, own = (costs()[name] for name in ("plain", scheme))
     for head, file in missing.items():
@@ -107,8 +90,13 @@ def measured(task: Task, scheme: AnyScheme, files: dict[str, Path], schedule: Sc
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("dataset", choices=sorted(OTHER))
-    made.add_argument("--data", type=Path, default=Path("runs/datasets"), help="the folder with mnist/, fashion-mnist/")
+    made.add_argument("dataset", choices=sorted(TASKS))
+    made.add_argument(
+        "--data",
+        type=Path,
+        default=Path("runs/datasets"),
+        help="the folder with mnist/, fashion-mnist/; for sheet-music that of `make sheet-music`",
+    )
     made.add_argument("--runs", type=Path, default=Path("runs/reproduce"), help="nets are kept here")
     made.add_argument("--results", type=Path, default=Path("docs/choosing"), help="cells are kept here")
     made.add_argument("--seeds", default="0,1,2", help="by commas")
@@ -128,19 +116,21 @@ def main(words: list[str] | None = None) -> None:
     schemes, heads = options.schemes.split(","), options.heads.split(",")
     for name in {*schemes} - {*ALL_SCHEMES} | {*heads} - {*HEADS}:
         parser().error(f"there is no {name!r}: schemes are {', '.join(ALL_SCHEMES)}; heads are {', '.join(HEADS)}")
-    sizes = QUICK if options.quick else Sizes()
+    kind = TASKS[options.dataset]
+    sizes = QUICK if options.quick else kind.default
     if options.images is not None:
         sizes = dataclasses.replace(sizes, attacked=options.images)
-    schedule = shortened(SCHEDULES["short"], 1 if options.quick else None)
     results = options.results / "quick" if options.quick else options.results
     timed = [name for name in ALL_SCHEMES if name in ("plain", *schemes) or (name == "ceda" and "acet" in schemes)]
-    costs = functools.cache(lambda: training_seconds(options.dataset, options.data, timed, sizes.repeats))
     for seed in [] if options.read else map(int, options.seeds.split(",")):
-        task = Task(options.dataset, options.data, seed, sizes)
-        guards = Guards(task)
+        task = kind(options.dataset, options.data, seed, sizes)
+        guards, costs = (
+            Guards(task),
+            functools.cache(lambda task=task: training_seconds(task.setup(), timed, sizes.repeats)),
+        )
         for scheme in schemes:
             files = {head: results / f"{options.dataset}-{scheme}-{head}-{seed}.json" for head in heads}
-            measured(task, scheme, files, schedule, guards, costs, options)
+            measured(task, scheme, files, guards, costs, options)
     text = tables(results, options.dataset)
     print(text)
     if options.table:

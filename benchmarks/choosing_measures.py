@@ -12,15 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from choosing_heads import Outputs, outputs
-from choosing_material import Task
+from choosing_material import Task, loud_from
 from openset import metrics
 from openset.attack import worst
 from openset.audit import limits
+from openset.errors import AuditError
 from openset.heads import CertifiedGuard, DensityGuard, Temperature
 from openset.nets import Net
 from openset.reproduce.material import seeded
 
-EPS, HIGH = 0.3, 0.25  # of the attack; what counts as sure of noise
+EPS = 0.3  # of the attack
 BALLS = (0.01, 0.05, 0.1)
 FAR = 1_000.0  # alpha: how far along a ray the bounds are taken
 ROUNDING = 1 + 1e-6  # of a radius: pixels moved in float32 lie in the ball
@@ -108,7 +109,7 @@ def attacked(task: Task, net: Net, head: nn.Module | None) -> dict[str, Any]:
         "budget": task.sizes.budget,
         "noise": by["noise"],
         "mean": float(top.mean()),
-        "above": float((top > HIGH).double().mean()),
+        "above": float((top > loud_from(task.classes)).double().mean()),
         "highest": float(top.max()),
         "family": max(by, key=lambda name: by[name]),
         "by": by,
@@ -117,13 +118,16 @@ def attacked(task: Task, net: Net, head: nn.Module | None) -> dict[str, Any]:
 
 
 def far(task: Task, net: Net, head: nn.Module | None) -> dict[str, float] | None:
-    """What is proved along rays alpha * noise, alpha -> infinity; None where nothing is.
+    """What is proved along rays alpha * noise, alpha -> infinity; None where nothing is, or the net is none that rays can be followed through.
 
     "sure": the share of rays that end at confidence 1, since one class outgrows all others: exact, and the same after a division
     of the logits by a temperature. "bound": no confidence is higher from alpha = FAR on.
     """
     if head is None or isinstance(head, Temperature):
-        alone = limits(net, task.rays).tied.sum(1) == 1
+        try:
+            alone = limits(net, task.rays).tied.sum(1) == 1
+        except AuditError:
+            return None
         return {"sure": float(alone.double().mean()), "n": len(alone)}
     if isinstance(head, CertifiedGuard):
         return {"bound": float(head.ray_bound(task.rays, FAR, task.classes).max()), "n": len(task.rays)}
@@ -142,7 +146,7 @@ def balls(task: Task, head: nn.Module | None) -> dict[str, dict[str, float]] | N
     The density guard's bound is that of the l2 ball around, of radius eps * sqrt(pixels).
     """
     found: dict[str, dict[str, float]] = {}
-    for name in ("noise", "photographs"):
+    for name in task.balls:
         x = task.unseen[name][: task.sizes.balls]
         for eps in BALLS:
             if isinstance(head, CertifiedGuard):
