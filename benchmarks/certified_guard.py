@@ -6,8 +6,9 @@
     python benchmarks/certified_guard.py fashion-mnist --data runs/datasets --semi-joint 2000   # and the net tuned under each guard
 
 The net is the paper's LeNet, plain. The guard learns from a mix of out-pictures: the paper's noise; crops of three photographs;
-letters A to Z of matplotlib's fonts, turned, thickened, thinned; scribbles (random curves with round pens). No picture of the other
-data set teaches it, and no digit. Measured: classes changed, mean max confidence inside, AUROC of the guarded confidence against
+letters A to Z of matplotlib's fonts, turned, thickened, thinned; scribbles (random curves with round pens); with "album" in the mix crops of
+the photographs in --album DIR (`make sheet-music` fetches some out of Debian's packages: runs/sheet-music/assets/photo). No picture of
+the other data set teaches it, and no digit. Measured: classes changed, mean max confidence inside, AUROC of the guarded confidence against
 the other data set, noise, and crops of two photographs never seen: as they are, and with every out-picture's confidence
 replaced by its certificate (the proved highest in an l_inf ball). Attacks: every family of `openset.attack.worst` on pictures of each
 set at each eps, in float64; a try is one family on one picture. Every guard is one JSON file in RUNS, made once. Semi-joint: a copy of the net goes
@@ -37,7 +38,7 @@ from openset.reproduce.datasets import as_inputs, read
 from openset.reproduce.material import photograph_files, seeded
 from openset.reproduce.trained import SCHEDULES, trained
 from openset.runfile import write_atomic
-from outside import OTHER, SIDE, TAUGHT, noises, photographs, teachers
+from outside import OTHER, SIDE, TAUGHT, album_files, noises, photographs, teachers
 from telling import teller
 
 EPS, SEEN = (0.01, 0.05, 0.1), 2000
@@ -126,14 +127,16 @@ def guards(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any], d
     def taught(mix: str) -> tuple[CertifiedGuard, Tensor]:
         """The guard and what taught it; the same again whenever it is asked for."""
         print(f"{options.dataset}, taught by {mix}", flush=True)
-        out = teachers(mix, images, options.pictures, options.seed)
+        out = teachers(mix, images, options.pictures, options.seed, options.album)
         return fit_certified_guard(
             images, out, eps=options.eps, steps=options.steps, width=options.width, seed=options.seed, tell=teller()
         ), out
 
     for mix in options.mixes.split(","):
         asked = (options.eps, options.steps, options.width, options.pictures, options.attacked, options.seed)
-        file = options.runs / f"{options.dataset}-guard-{'-'.join(map(str, (mix, *asked)))}.json"
+        size = len(album_files(options.album)) if "album" in mix else 0
+        named = mix.replace("album", f"album of {size}")
+        file = options.runs / f"{options.dataset}-guard-{'-'.join(map(str, (named.replace(' ', '-'), *asked)))}.json"
         if not file.exists():
             began = time.process_time()
             guard, _ = taught(mix)
@@ -159,7 +162,7 @@ def guards(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any], d
             seconds = time.process_time() - began
             told = measured(tuned, guard, options.dataset, options.data, 0) | {"seconds": seconds}
             write_atomic(semi, json.dumps(told).encode())
-        yield mix, json.loads(file.read_text()), json.loads(semi.read_text()) if options.semi_joint else None
+        yield named, json.loads(file.read_text()), json.loads(semi.read_text()) if options.semi_joint else None
 
 
 def main(words: list[str] | None = None) -> None:
@@ -168,6 +171,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder with mnist/ and fashion-mnist/")
     parser.add_argument("--runs", type=Path, default=Path("runs/reproduce"))
     parser.add_argument("--mixes", default=",".join(MIXES), help="by commas")
+    parser.add_argument("--album", type=Path, metavar="DIR", help="photographs for 'album' in a mix")
     parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--width", type=int, default=24)
     parser.add_argument("--pictures", type=int, default=80_000, help="out-pictures that teach it")

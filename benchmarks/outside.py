@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from torch import Tensor
 
 from openset.data.noise import paper_noise
+from openset.errors import DataError
 from openset.images import load
 from openset.reproduce.material import photograph_files, seeded
 
@@ -34,6 +35,14 @@ def photographs(n: int, files: list[Path], rng: np.random.Generator) -> Tensor:
         x, y = int(rng.integers(picture.width - side + 1)), int(rng.integers(picture.height - side + 1))
         crops.append(np.asarray(picture.crop((x, y, x + side, y + side)).resize((SIDE, SIDE), Image.Resampling.BOX)))
     return finished(np.stack(crops), rng, 0.5, stretched=True)
+
+
+def album_files(album: Path | None) -> list[Path]:
+    """The pictures of a folder and those below. Raises DataError where there are none."""
+    files = sorted(path for path in album.rglob("*") if path.suffix in (".jpg", ".png")) if album else []
+    if not files:
+        raise DataError(f"there are no photographs (.jpg, .png) in '{album}': give --album a folder that holds some")
+    return files
 
 
 def finished(pictures: np.ndarray, rng: np.random.Generator, inverted: float, stretched: bool = False) -> Tensor:
@@ -104,13 +113,14 @@ def noises(images: Tensor, n: int, g: torch.Generator) -> Tensor:
     return z
 
 
-def teachers(mix: str, images: Tensor, n: int, seed: int) -> Tensor:
-    """n out-pictures in equal shares of what `mix` names."""
+def teachers(mix: str, images: Tensor, n: int, seed: int, album: Path | None = None) -> Tensor:
+    """n out-pictures in equal shares of what `mix` names; "album": crops of the photographs in that folder."""
     names = mix.split("+")
     rng, g, each = np.random.default_rng([seed, 1]), seeded("guard", mix, str(seed)), -(-n // len(names))
     make = {
         "noise": lambda: noises(images, each, g),
         "photographs": lambda: photographs(each, photograph_files()[:TAUGHT], rng),
+        "album": lambda: photographs(each, album_files(album), rng),
         "letters": lambda: letters(each, rng),
         "scribbles": lambda: scribbles(each, rng),
     }
