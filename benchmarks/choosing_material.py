@@ -46,7 +46,7 @@ class Sizes:
     balls: int = 500  # of a set
     repeats: int = 15  # of the timing
     budget: Literal["quick", "audit", "long"] = "audit"
-    train: int = 20_000
+    train: int = 40_000
     test: int = 5_000
     epochs: int | None = None
 

@@ -32,7 +32,7 @@ from openset.sheetmusic.net import OTHER, OUT, SHEET
 from openset.sheetmusic.recipe import classes_of
 from outside import noises
 
-CROP, BATCH, EPOCHS, EPS, LR, DECAY = 64, 128, 6, 0.3, 2e-3, 1e-2
+CROP, BATCH, EPOCHS, EPS, LR, DECAY = 64, 128, 4, 0.3, 2e-3, 1e-2
 LABELS = ("other", "sheet_music")  # in the order of the folders' names
 LEAST, DULL, DRAWS = (
     0.5,
