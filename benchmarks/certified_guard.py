@@ -7,7 +7,8 @@
 
 The net is the paper's LeNet, plain. The guard learns from a mix of out-pictures: the paper's noise; crops of three photographs;
 letters A to Z of matplotlib's fonts, turned, thickened, thinned; scribbles (random curves with round pens); with "album" in the mix crops of
-the photographs in --album DIR (`make sheet-music` fetches some out of Debian's packages: runs/sheet-music/assets/photo). No picture of
+the photographs in --album DIR (`make sheet-music` fetches some out of Debian's packages: runs/sheet-music/assets/photo). "noise+album:letters+scribbles" makes a guard of two members, of which each learns one
+side (`fit_certified_guards`), --pictures and --steps for each. No picture of
 the other data set teaches it, and no digit. Measured: classes changed, mean max confidence inside, AUROC of the guarded confidence against
 the other data set, noise, and crops of two photographs never seen: as they are, and with every out-picture's confidence
 replaced by its certificate (the proved highest in an l_inf ball). Attacks: every family of `openset.attack.worst` on pictures of each
@@ -32,7 +33,7 @@ import torch
 from torch import Tensor, nn
 
 from openset.attack import worst
-from openset.heads import CertifiedGuard, fit_certified_guard, fit_semi_jointly
+from openset.heads import CertifiedGuard, fit_certified_guard, fit_certified_guards, fit_semi_jointly
 from openset.metrics import auroc, auroc_interval
 from openset.reproduce.datasets import as_inputs, read
 from openset.reproduce.material import photograph_files, seeded
@@ -127,10 +128,17 @@ def guards(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any], d
     def taught(mix: str) -> tuple[CertifiedGuard, Tensor]:
         """The guard and what taught it; the same again whenever it is asked for."""
         print(f"{options.dataset}, taught by {mix}", flush=True)
-        out = teachers(mix, images, options.pictures, options.seed, options.album)
-        return fit_certified_guard(
-            images, out, eps=options.eps, steps=options.steps, width=options.width, seed=options.seed, tell=teller()
-        ), out
+        outs = [teachers(kind, images, options.pictures, options.seed, options.album) for kind in mix.split(":")]
+        how = {
+            "eps": options.eps,
+            "steps": options.steps,
+            "width": options.width,
+            "seed": options.seed,
+            "tell": teller(),
+        }
+        if len(outs) == 1:
+            return fit_certified_guard(images, outs[0], **how), outs[0]
+        return fit_certified_guards(images, outs, **how), torch.cat(outs)
 
     for mix in options.mixes.split(","):
         asked = (options.eps, options.steps, options.width, options.pictures, options.attacked, options.seed)
@@ -162,7 +170,11 @@ def guards(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any], d
             seconds = time.process_time() - began
             told = measured(tuned, guard, options.dataset, options.data, 0) | {"seconds": seconds}
             write_atomic(semi, json.dumps(told).encode())
-        yield named, json.loads(file.read_text()), json.loads(semi.read_text()) if options.semi_joint else None
+        yield (
+            named.replace(":", "; "),
+            json.loads(file.read_text()),
+            json.loads(semi.read_text()) if options.semi_joint else None,
+        )
 
 
 def main(words: list[str] | None = None) -> None:

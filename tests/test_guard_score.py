@@ -13,7 +13,13 @@ from torch import Tensor, nn
 
 from openset import open_judge
 from openset.export import export
-from openset.heads import fit_certified_guard, fit_density_guard, fit_mahalanobis, fit_neighbours
+from openset.heads import (
+    fit_certified_guard,
+    fit_certified_guards,
+    fit_density_guard,
+    fit_mahalanobis,
+    fit_neighbours,
+)
 from openset.types import JudgeInfo, Preprocess
 
 LABELS = ("a", "b", "no")
@@ -71,13 +77,17 @@ def by_refusal() -> nn.Module:
     return by_certificate(NO)
 
 
+def by_members() -> nn.Module:
+    return fit_certified_guards(INSIDE, [OUTSIDE, drawn(160, 6, 0.0, 0.1)], steps=60, lr=1e-2, width=4)
+
+
 def judged(head: nn.Module, path: Path, pixels: Tensor) -> dict[str, NDArray[np.float64]]:
     torch.manual_seed(0)
     export(Net(), path, JudgeInfo(LABELS, Preprocess("stretch", SIDE)), head=head)
     return {key: value.astype(np.float64) for key, value in open_judge(path, threads=1).outputs(pixels.numpy()).items()}
 
 
-@pytest.mark.parametrize("fit", [by_density, by_certificate, by_refusal, by_mahalanobis, by_neighbours])
+@pytest.mark.parametrize("fit", [by_density, by_certificate, by_members, by_refusal, by_mahalanobis, by_neighbours])
 def test_the_score_of_a_guard_is_the_share_by_which_it_believes_the_net(
     tmp_path: Path, fit: Callable[[], nn.Module]
 ) -> None:

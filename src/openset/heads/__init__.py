@@ -12,18 +12,21 @@ from .density import DensityGuard, fit_density_guard
 from .features import FeatureGuard, fit_mahalanobis, fit_neighbours
 from .joint import fit_jointly
 from .laplace import LastLayerLaplace, fit_laplace
+from .members import CertifiedGuards, fit_certified_guards
 from .peers import PeerDetector
 from .semijoint import fit_semi_jointly
 from .temperature import Temperature, fit_temperature
 
 __all__ = [
     "CertifiedGuard",
+    "CertifiedGuards",
     "DensityGuard",
     "FeatureGuard",
     "LastLayerLaplace",
     "PeerDetector",
     "Temperature",
     "fit_certified_guard",
+    "fit_certified_guards",
     "fit_density_guard",
     "fit_jointly",
     "fit_laplace",
