@@ -12,7 +12,7 @@ from choosing_material import Task, some
 from openset.heads import (
     CertifiedGuard,
     DensityGuard,
-    fit_certified_guard,
+    fit_certified_guards,
     fit_density_guard,
     fit_laplace,
     fit_mahalanobis,
@@ -50,11 +50,11 @@ class Guards:
     @cached_property
     def certified(self) -> tuple[CertifiedGuard, float]:
         task, sizes = self.task, self.task.sizes
-        inside, outside = task.inside[0], task.taught
+        inside, kinds = task.inside[0], task.kinds
         began = time.process_time()
-        guard = fit_certified_guard(
+        guard = fit_certified_guards(
             inside,
-            outside,
+            kinds,
             eps=0.1,
             steps=sizes.guard_steps,
             width=sizes.guard_width,

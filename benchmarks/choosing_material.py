@@ -40,7 +40,7 @@ class Sizes:
     features: int = 20_000  # training pictures of the heads on features
     density: int = 10_000  # pictures of a side of the density guard
     centres: int = 100
-    guard_steps: int = 4_000
+    guard_steps: int = 4_000  # of a member
     guard_width: int = 16
     rays: int = 200
     balls: int = 500  # of a set
@@ -86,6 +86,11 @@ class Task:
     @cached_property
     def taught(self) -> Tensor:
         return self._teachers(self.sizes.taught, self.seed)
+
+    @property
+    def kinds(self) -> tuple[Tensor, ...]:
+        """`taught` by kind, for the members of the certified guard: noise and photographs; letters and scribbles."""
+        return self.taught.chunk(2)
 
     @cached_property
     def held_taught(self) -> Tensor:

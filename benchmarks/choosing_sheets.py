@@ -94,6 +94,11 @@ class Sheets(Task):
         images, y = self._classes("train", self.sizes.train)
         return as_images(images), y
 
+    @property
+    def kinds(self) -> tuple[Tensor, ...]:
+        """Strange pictures; noise."""
+        return self.taught.split([len(self.taught) - len(self.taught) // 4, len(self.taught) // 4])
+
     def _teachers(self, n: int, seed: int) -> Tensor:
         noisy, (corpus, kinds) = n // 4, self._kinds("train")
         strange = as_images(crops(corpus, kinds[OUT], n - noisy, seed))
