@@ -10,6 +10,7 @@ from __future__ import annotations
 from .certified import CertifiedGuard, fit_certified_guard
 from .density import DensityGuard, fit_density_guard
 from .features import FeatureGuard, fit_mahalanobis, fit_neighbours
+from .front import TopHats
 from .joint import fit_jointly
 from .laplace import LastLayerLaplace, fit_laplace
 from .members import CertifiedGuards, fit_certified_guards
@@ -25,6 +26,7 @@ __all__ = [
     "LastLayerLaplace",
     "PeerDetector",
     "Temperature",
+    "TopHats",
     "fit_certified_guard",
     "fit_certified_guards",
     "fit_density_guard",

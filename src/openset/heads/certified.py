@@ -27,32 +27,35 @@ from torch.nn import functional as F
 from ..errors import TrainingError
 from ._mixed import Guard, mixed
 from ._pictures import check_plan, seeded
+from .front import STEPS, Interval, TopHats
 
 SLACK = 1e-6  # added to every bound of g, beside what rounding in float64 can do
 WIDER = 2.0**-23  # of every ball: x + eps in float32 may lie this far outside
 QUIET, WHOLE = 0.15, 0.6  # in training the balls grow between these shares of the steps
 CLEAN, CLIP = 0.5, 1.0  # weight of the loss at the out-pictures themselves; the most that a gradient's norm may be
-Interval = tuple[Tensor, Tensor]
 
 
 class CertifiedGuard(Guard):
     """The head. layers: convolutions, a ReLU after each; weight: [D], its exponential weighs the last features, flattened.
 
-    refuse: the class that gets what is not believed (for "is it this, or not?"); None: all classes share it evenly.
+    refuse: the class that gets what is not believed (for "is it this, or not?"); None: all classes share it evenly. front: what the
+    pixels go through first, None for the pixels themselves.
     """
 
     shift: Tensor
 
-    def __init__(self, layers: nn.ModuleList, features: int, refuse: int | None = None) -> None:
+    def __init__(
+        self, layers: nn.ModuleList, features: int, refuse: int | None = None, front: TopHats | None = None
+    ) -> None:
         super().__init__()
-        self.layers, self.refuse = layers, refuse
+        self.layers, self.refuse, self.front = layers, refuse, front
         self.weight = nn.Parameter(torch.full((features,), -math.log(features)))
         self.bias = nn.Parameter(torch.zeros(()))
         self.register_buffer("shift", torch.zeros(()))
 
     def score(self, pixels: Tensor) -> Tensor:
         """g(x) + shift: [B, 3, H, W] -> [B]."""
-        h = pixels
+        h = pixels if self.front is None else self.front(pixels)
         for layer in self.layers:
             h = F.relu(layer(h))
         outside = (F.relu(pixels - 1) + F.relu(-pixels)).flatten(1).sum(1)
@@ -60,7 +63,7 @@ class CertifiedGuard(Guard):
 
     def upper(self, low: Tensor, high: Tensor) -> Tensor:
         """[B]: no pixels between low and high [B, 3, H, W] have a larger score. Interval bounds (Gowal et al. 2018)."""
-        interval: Interval = (low, high)
+        interval = (low, high) if self.front is None else self.front.interval(low, high)
         for layer in self.layers:
             interval = _through(layer, *interval)
         outside = (F.relu(low - 1) + F.relu(-high)).flatten(1).sum(1)  # the least the box term can be
@@ -89,7 +92,7 @@ class CertifiedGuard(Guard):
         (Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.1). Sizes go through the layers as the
         pixels do, all signs dropped; n counts every step from pixels to score, doubled for a bound's centre and radius.
         """
-        sizes, n = pixels.abs(), 0
+        sizes, n = (pixels.abs(), 0) if self.front is None else (self.front.sizes(pixels), 2 * STEPS)
         for layer in self.layers:
             assert isinstance(layer, nn.Conv2d)
             offset = None if layer.bias is None else layer.bias.abs()
@@ -164,6 +167,7 @@ def fit_certified_guard(
     lr: float = 3e-3,
     keep: float = 0.995,
     refuse: int | None = None,
+    front: TopHats | None = None,
     seed: int = 0,
     tell: Callable[[int, int, float], None] = lambda *_: None,
 ) -> CertifiedGuard:
@@ -173,6 +177,7 @@ def fit_certified_guard(
     out-pictures, and anything below it for the others; it grows from 0 between the shares QUIET and WHOLE of the steps. Without the last
     term, and without small balls, what is hard to tell from the classes is given up: once every unit is off in the lower bound there,
     no gradient is left. For the same reason the gradient's norm is clipped at CLIP.
+    front: a front end, such as `TopHats()` for thin lines; pictures then have even sides of at least 4 pixels.
     A guard trained at a small eps was found to certify nothing at a larger one: .1 is the default. keep: the shift is the
     smallest with a mean s of at least this on `inside`. tell(step, steps, loss). Raises ValueError for shapes, keep, eps, and steps or
     batch below 1, TrainingError where the loss is not finite.
@@ -184,20 +189,21 @@ def fit_certified_guard(
     if not 0 < keep < 1 or not eps >= 0:
         raise ValueError(f"keep {keep} must lie between 0 and 1, eps {eps} be at least 0")
     check_plan(steps, batch)
-    channels = inside.shape[1]
+    with torch.no_grad():
+        h = inside[:1] if front is None else front(inside[:1])
+        channels, stride = h.shape[1], 2 if front is None else 1  # a front end has halved the picture already
     with seeded(seed):
         layers = nn.ModuleList(
             [
-                nn.Conv2d(channels, width, 3, padding=1, stride=2),
+                nn.Conv2d(channels, width, 3, padding=1, stride=stride),
                 nn.Conv2d(width, 2 * width, 3, padding=1, stride=2),
                 nn.Conv2d(2 * width, 4 * width, 3, padding=1),
             ]
         )
         with torch.no_grad():
-            h = inside[:1]
             for layer in layers:
                 h = layer(h)
-        guard = CertifiedGuard(layers, h.numel(), refuse)
+        guard = CertifiedGuard(layers, h.numel(), refuse, front)
         g = torch.Generator().manual_seed(seed)
         optimiser = torch.optim.Adam(guard.parameters(), lr=lr)
         for step in range(steps):

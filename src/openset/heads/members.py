@@ -24,7 +24,7 @@ class CertifiedGuards(CertifiedGuard):
         if len({member.refuse for member in members}) != 1:
             raise ValueError(f"give at least one member, all with the same refuse, got {[m.refuse for m in members]}")
         nn.Module.__init__(self)  # a member's layers and weights are its own; there are none of the whole
-        self.members, self.refuse = nn.ModuleList(members), members[0].refuse
+        self.members, self.refuse, self.front = nn.ModuleList(members), members[0].refuse, None
 
     def _least(self, value: Callable[[CertifiedGuard], Tensor]) -> Tensor:
         return torch.stack([value(member) for member in self._guards()]).amin(0)
