@@ -9,6 +9,7 @@ ball smaller than the lines are strong leaves most pixels exactly known, where a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -36,7 +37,10 @@ class TopHats(nn.Module):
         self.windows, self.thresholds, self.ramp = tuple(windows), tuple(thresholds), ramp
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.interval(pixels, pixels)[1]
+        x, hats = pixels.mean(1, keepdim=True), []
+        for side in self.windows:
+            hats += [closing(x, side) - x, x + closing(-x, side)]
+        return self._ramps(torch.cat(hats, 1))
 
     def interval(self, low: Tensor, high: Tensor) -> Interval:
         """Bounds of what comes out, for all pixels between low and high."""
@@ -65,4 +69,13 @@ def closing(x: Tensor, side: int) -> Tensor:
 
 
 def _largest(x: Tensor, side: int) -> Tensor:
-    return F.max_pool2d(F.max_pool2d(x, (1, side), 1, (0, side // 2)), (side, 1), 1, (side // 2, 0))
+    for dim in (-1, -2):
+        reach = (side // 2, side // 2)
+        x = F.pad(x, reach if dim == -1 else (0, 0, *reach), value=-math.inf)
+        done = 1
+        while done < side:  # each element is the largest of `done` that begin with it
+            step = min(done, side - done)
+            n = x.shape[dim] - step
+            x = torch.maximum(x.narrow(dim, 0, n), x.narrow(dim, step, n))
+            done += step
+    return x
