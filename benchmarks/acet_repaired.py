@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from costs import paper_setup, training_ratios
+from openset._words import markdown
 from openset.attack import FAMILIES_HELD_OUT, worst
 from openset.data.noise import paper_noise
 from openset.metrics import clopper_pearson, mean_interval
@@ -34,7 +35,7 @@ from openset.reproduce.material import seeded
 from openset.reproduce.trained import SCHEDULES, AnyScheme, home_of, trained
 from openset.runfile import write_atomic
 from outside import OTHER
-from telling import teller
+from telling import show, teller
 
 EPS, HIGH, CHUNK = 0.3, 0.25, 64
 NETS: tuple[AnyScheme, ...] = ("plain", "ceda", "acet", "acet-mended")
@@ -88,7 +89,7 @@ def audit(
     return {"noise": quiet, "worst": found, "by": families, "budget": budget}
 
 
-def row(name: str, parts: dict[str, Any], ratio: float, epochs: str) -> str:
+def row(name: str, parts: dict[str, Any], ratio: float, epochs: str) -> list[str]:
     told, found = parts["clean"], parts["audit"]
     low, high = clopper_pearson(told["wrong"], told["n"])
     values = np.array(found["worst"])
@@ -96,12 +97,12 @@ def row(name: str, parts: dict[str, Any], ratio: float, epochs: str) -> str:
     mean, (m_low, m_high) = mean_interval(values)
     above = int((values > HIGH).sum())
     a_low, a_high = clopper_pearson(above, len(values))
-    return (
-        f"| {name} | {100 * told['wrong'] / told['n']:.2f} ({100 * low:.2f}-{100 * high:.2f}) | {told['mmc']:.3f} "
-        f"| {np.mean(found['noise']):.3f} | {np.mean(found['by']['pgd']):.3f} | {np.mean(held):.3f} "
-        f"| {mean:.3f} ({m_low:.3f}-{m_high:.3f}) | {above} of {len(values)} ({a_low:.1%}-{a_high:.1%}) | {values.max():.3f} "
-        f"| {found['budget']} | {np.mean(told['other']):.3f} | {ratio:.1f} | {epochs} |"
-    )
+    return [
+        name, f"{100 * told['wrong'] / told['n']:.2f} ({100 * low:.2f}-{100 * high:.2f})", f"{told['mmc']:.3f}",
+        f"{np.mean(found['noise']):.3f}", f"{np.mean(found['by']['pgd']):.3f}", f"{np.mean(held):.3f}",
+        f"{mean:.3f} ({m_low:.3f}-{m_high:.3f})", f"{above} of {len(values)} ({a_low:.1%}-{a_high:.1%})",
+        f"{values.max():.3f}", found["budget"], f"{np.mean(told['other']):.3f}", f"{ratio:.1f}", epochs,
+    ]  # fmt: skip
 
 
 def main(words: list[str] | None = None) -> None:
@@ -154,17 +155,11 @@ def main(words: list[str] | None = None) -> None:
         }
         trained_for = str(short.epochs[name])
         lines.append(row(name, parts, ratios[name], trained_for + (" after CEDA's" if name == "acet" else "")))
-    text = "\n".join(
-        [
-            "| scheme | clean error, % | MMC inside | noise | paper's attack | families held out | worst of all | above .25 | highest "
-            f"| budget | {OTHER[options.dataset]} | training time, plain = 1 | epochs |",
-            "|---" * 13 + "|",
-            *lines,
-        ]
-    )
-    print(text)
-    if options.table:
-        write_atomic(options.table, (text + "\n").encode())
+    columns = [
+        "scheme", "clean error, %", "MMC inside", "noise", "paper's attack", "families held out", "worst of all", "above .25",
+        "highest", "budget", OTHER[options.dataset], "training time, plain = 1", "epochs",
+    ]  # fmt: skip
+    show(markdown(columns, lines), options.table)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from openset import attack as a
+from openset._words import markdown
 from openset.metrics import clopper_pearson, mean_interval
 from openset.nets import Net, ResNetSmall
 from openset.reproduce.material import BATCH, KINDS, noise, photographs, seeded
@@ -111,7 +112,7 @@ def table(cells: Path, names: list[str]) -> str:
     """Markdown of the cells that are there."""
     columns = [*ORDER, "worst", "zero gradient", "logits equal the bias"]
     counts: dict[str, int] = {}
-    lines = [f"| net, noise | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    lines = []
     for name in names:
         for kind in KINDS:
             found = {f: read(cells, name, kind, f) for f in ORDER if place(cells, name, kind, f).exists()}
@@ -124,10 +125,14 @@ def table(cells: Path, names: list[str]) -> str:
             row = [mean_with_interval(values[f]) if f in values else "-" for f in ORDER] + [mean_with_interval(worst)]
             dead = found.get("noise", {})
             row += [f"{np.mean(dead[k]):.0%}" if k in dead else "-" for k in ("zero_gradient", "logits_equal_bias")]
-            lines.append(f"| {name}, {kind} | {' | '.join(row)} |")
+            lines.append([f"{name}, {kind}", *row])
     told = ", ".join(f"{family} {n}" for family, n in counts.items())
     return "\n".join(
-        [*lines, "", f"In a cell: mean (95 % interval); share above {RATE} (95 % interval). Images: {told}."]
+        [
+            *markdown(["net, noise", *columns], lines),
+            "",
+            f"In a cell: mean (95 % interval); share above {RATE} (95 % interval). Images: {told}.",
+        ]
     )
 
 

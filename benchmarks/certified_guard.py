@@ -6,10 +6,10 @@
     python benchmarks/certified_guard.py fashion-mnist --data runs/datasets --semi-joint 2000   # and the net tuned under each guard
 
 The net is the paper's LeNet, plain. The guard learns from a mix of out-pictures: the paper's noise; crops of three photographs;
-letters A to Z of matplotlib's fonts, turned, thickened, thinned; scribbles (random curves with round pens); with "album" in the mix crops of
-the photographs in --album DIR (`make sheet-music` fetches some out of Debian's packages: runs/sheet-music/assets/photo). "noise+album:letters+scribbles" makes a guard of two members, of which each learns one
-side (`fit_certified_guards`), --pictures and --steps for each. No picture of
-the other data set teaches it, and no digit. Measured: classes changed, mean max confidence inside, AUROC of the guarded confidence against
+letters A to Z of matplotlib's fonts, turned, thickened, thinned; scribbles (random curves with round pens); with "album" in the
+mix crops of the photographs in --album DIR (`make sheet-music` fetches some out of Debian's packages: runs/sheet-music/assets/photo).
+"noise+album:letters+scribbles" makes a guard of two members, of which each learns one side (`fit_certified_guards`), --pictures and --steps
+for each. No picture of the other data set teaches it, and no digit. Measured: classes changed, mean max confidence inside, AUROC of the guarded confidence against
 the other data set, noise, and crops of two photographs never seen: as they are, and with every out-picture's confidence
 replaced by its certificate (the proved highest in an l_inf ball). Attacks: every family of `openset.attack.worst` on pictures of each
 set at each eps, in float64; a try is one family on one picture. Every guard is one JSON file in RUNS, made once. Semi-joint: a copy of the net goes
@@ -32,6 +32,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from openset._words import markdown
 from openset.attack import worst
 from openset.heads import CertifiedGuard, fit_certified_guard, fit_certified_guards, fit_semi_jointly
 from openset.metrics import auroc, auroc_interval
@@ -40,7 +41,7 @@ from openset.reproduce.material import photograph_files, seeded
 from openset.reproduce.trained import SCHEDULES, trained
 from openset.runfile import write_atomic
 from outside import OTHER, SIDE, TAUGHT, album_files, noises, photographs, teachers
-from telling import teller
+from telling import show, teller
 
 EPS, SEEN = (0.01, 0.05, 0.1), 2000
 MIXES = ("noise", "noise+photographs", "noise+photographs+letters", "noise+photographs+letters+scribbles")
@@ -203,7 +204,7 @@ def main(words: list[str] | None = None) -> None:
     ]  # fmt: skip
     if options.semi_joint:
         columns += [f"semi-joint: {name}" for name in ("AUROC, guarded", "MMC inside", "MMC outside", "error %")]
-    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    lines = []
     for mix, told, semi in guards(options):
         for name, row in told["sets"].items():
             cells = [
@@ -217,11 +218,8 @@ def main(words: list[str] | None = None) -> None:
                 cells += [
                     f"{tuned['guarded']:.4f}", f"{semi['mmc'][1]:.4f}", f"{tuned['mmc']:.4f}", f"{semi['error']:.2f}",
                 ]  # fmt: skip
-            lines.append(f"| {' | '.join(cells)} |")
-    text = "\n".join(lines)
-    print(text)
-    if options.table:
-        write_atomic(options.table, (text + "\n").encode())
+            lines.append(cells)
+    show(markdown(columns, lines), options.table)
 
 
 if __name__ == "__main__":

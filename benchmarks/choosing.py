@@ -124,10 +124,8 @@ def main(words: list[str] | None = None) -> None:
     timed = [name for name in ALL_SCHEMES if name in ("plain", *schemes) or (name == "ceda" and "acet" in schemes)]
     for seed in [] if options.read else map(int, options.seeds.split(",")):
         task = kind(options.dataset, options.data, seed, sizes)
-        guards, costs = (
-            Guards(task),
-            functools.cache(lambda task=task: training_seconds(task.setup(), timed, sizes.repeats)),
-        )
+        guards = Guards(task)
+        costs = functools.cache(lambda task=task: training_seconds(task.setup(), timed, sizes.repeats))
         for scheme in schemes:
             files = {head: results / f"{options.dataset}-{scheme}-{head}-{seed}.json" for head in heads}
             measured(task, scheme, files, guards, costs, options)

@@ -34,11 +34,7 @@ from outside import noises
 
 CROP, BATCH, EPOCHS, EPS, LR, DECAY = 64, 128, 4, 0.3, 2e-3, 1e-2
 LABELS = ("other", "sheet_music")  # in the order of the folders' names
-LEAST, DULL, DRAWS = (
-    0.5,
-    8.0,
-    20,
-)  # share of cells with music in a score's crop; std of a crop with nothing on it; draws until one will do
+LEAST, DULL, DRAWS = 0.5, 8.0, 20  # share of music in a score's crop; std of an empty crop; draws until one will do
 SHEETS = Sizes(taught=20_000, guard_steps=1_000)
 
 
@@ -48,9 +44,7 @@ def crops(corpus: Corpus, members: np.ndarray, n: int, seed: int) -> np.ndarray:
     classes, made = classes_of(corpus.family), np.empty((n, 1, CROP, CROP), np.uint8)
     at = draws = 0
     while at < n:
-        i = int(
-            members[(at + draws // DRAWS) % len(members)]
-        )  # a picture with nothing to show is left after DRAWS draws
+        i = int(members[(at + draws // DRAWS) % len(members)])  # one with nothing to show is left after DRAWS draws
         sample = corpus[i]
         crop, cells = draw(sample, rng, CROP, int(classes[i]))
         good = (cells == SHEET).mean() >= LEAST if sample.sheet else crop.std() >= DULL

@@ -15,6 +15,7 @@ from scipy.stats import t as student
 from choosing_heads import HEADS
 from choosing_material import Task, loud_from
 from choosing_sheets import Sheets
+from openset._words import markdown
 from openset.errors import TrainingError
 from openset.reproduce.trained import ALL_SCHEMES
 from openset.runfile import write_atomic
@@ -67,10 +68,8 @@ def tables(results: Path, dataset: str) -> str:
     if not found:
         return "Not measured yet."
     first = next(cell for cells in found.values() for cell in cells if cell["failed"] is None)
-    sets, balls = (
-        tuple(first["unseen"]),
-        next((tuple(c["balls"]) for cells in found.values() for c in cells if c.get("balls")), ()),
-    )
+    sets = tuple(first["unseen"])
+    balls = next((tuple(c["balls"]) for cells in found.values() for c in cells if c.get("balls")), ())
     loud = f"above {loud_from(TASKS[dataset].classes):.2f}"
     seeds = Counter(len(cells) for cells in found.values())
     counts = ", ".join(f"{rows} rows of {n}" for n, rows in sorted(seeds.items()))
@@ -95,15 +94,15 @@ def tables(results: Path, dataset: str) -> str:
 
 
 def _table(found: dict[tuple[str, str], list[Cell]], columns: list[str], row: Callable[[list[Cell]], list[str]]) -> str:
-    lines = [f"| scheme | head | {' | '.join(columns)} |", "|---" * (len(columns) + 2) + "|"]
+    lines = []
     for (scheme, head), cells in found.items():
         good = [cell for cell in cells if cell["failed"] is None]
         said = row(good) if good else ["-"] * len(columns)
         bad = (
             f" (not to be fitted for {len(cells) - len(good)} of {len(cells)} seeds)" if len(good) < len(cells) else ""
         )
-        lines.append(f"| {scheme} | {head}{bad} | {' | '.join(said)} |")
-    return "\n".join(lines)
+        lines.append([scheme, f"{head}{bad}", *said])
+    return "\n".join(markdown(["scheme", "head", *columns], lines))
 
 
 def _confidence(sets: Sequence[str]) -> Callable[[list[Cell]], list[str]]:

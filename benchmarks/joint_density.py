@@ -21,9 +21,10 @@ from choosing_heads import Guards
 from choosing_material import QUICK
 from choosing_measures import Seen, cell
 from choosing_table import TASKS
+from openset._words import markdown
 from openset.heads import fit_jointly
 from openset.runfile import write_atomic
-from telling import teller
+from telling import show, teller
 
 
 def rows(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
@@ -70,19 +71,16 @@ def main(words: list[str] | None = None) -> None:
         "", "error %", "ECE", "MMC inside", *(f"AUROC {name}" for name in sets), *(f"MMC {name}" for name in sets),
         "noise attacked at .3", "from 1,000 times a picture on", *(f"bound {name}" for name in found["joint"]["balls"]),
     ]  # fmt: skip
-    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    for name, told in found.items():
-        values = [
-            f"{100 * told['error']:.2f}", f"{told['ece']:.3f}", f"{told['mmc']:.4f}",
+    lines = [
+        [
+            name, f"{100 * told['error']:.2f}", f"{told['ece']:.3f}", f"{told['mmc']:.4f}",
             *(f"{told['unseen'][other][what]:.4f}" for what in ("auroc", "mmc") for other in sets),
             f"{told['attacked']['mean']:.3f}", f"{told['far']['bound']:.4f}",
             *(f"{bounds['0.01']:.4f}" for bounds in told["balls"].values()),
-        ]  # fmt: skip
-        lines.append(f"| {name} | {' | '.join(values)} |")
-    text = "\n".join(lines)
-    print(text)
-    if options.table:
-        write_atomic(options.table, (text + "\n").encode())
+        ]
+        for name, told in found.items()
+    ]  # fmt: skip
+    show(markdown(columns, lines), options.table)
 
 
 if __name__ == "__main__":

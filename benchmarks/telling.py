@@ -1,9 +1,12 @@
-"""How far a long run is, a line every half minute."""
+"""What a benchmark says: how far a long run is, a line every half minute; and its table, printed and kept."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from openset.runfile import write_atomic
 
 
 def teller(seconds: float = 30.0) -> Callable[..., None]:
@@ -17,3 +20,11 @@ def teller(seconds: float = 30.0) -> Callable[..., None]:
             last = time.monotonic()
 
     return tell
+
+
+def show(lines: Sequence[str], file: Path | None) -> None:
+    """Prints them, and writes them to the file where one is given."""
+    text = "\n".join(lines)
+    print(text)
+    if file is not None:
+        write_atomic(file, f"{text}\n".encode())

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from openset import open_judge
+from openset._words import markdown
 from openset.metrics import auroc, auroc_interval, clopper_pearson
 
 ROOT = Path(__file__).parents[1]
@@ -59,14 +60,14 @@ def schemes(measured: Mapping[str, Any]) -> list[str]:
         "unseen above .95",
     ]
     head += ["MMC scores", "MMC unseen"] + [f"noise attacked at {r[6:]}: mean / highest" for r in radii]
-    lines = ["| scheme | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
+    lines = []
     for name, e in measured["schemes"].items():
         cells = [f"{e['recall']:.3f}", three(e["auroc_seen"]), three(e["auroc_unseen"])]
         cells += ["{} of {}".format(*e["false_seen"]), "{} of {}".format(*e["false_unseen"]), str(e["above_95_unseen"])]
         cells += [f"{e['mmc_scores']:.3f}", f"{e['mmc_unseen']:.3f}"]
         cells += [f"{e[r]['mean']:.3f} / {e[r]['highest']:.3f}" for r in radii]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return lines
+        lines.append([name, *cells])
+    return markdown(["scheme", *head], lines)
 
 
 def real_lines(

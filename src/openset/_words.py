@@ -1,6 +1,8 @@
-"""Numbers of things in a message: "1 file", "2 files"."""
+"""Numbers of things in a message: "1 file", "2 files"; and tables in Markdown."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 
 def counted(n: int, one: str, many: str = "") -> str:
@@ -10,3 +12,16 @@ def counted(n: int, one: str, many: str = "") -> str:
     ('1 file', '0 files', '12,345 classes')
     """
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table. Raises ValueError for a row that has not as many cells as there are columns.
+
+    >>> markdown(["net", "error"], [["lenet", ".7 %"]])
+    ['| net | error |', '|---|---|', '| lenet | .7 % |']
+    """
+    lines = [columns, *rows]
+    if any(len(line) != len(columns) for line in lines):
+        raise ValueError(f"every row of the table must have {len(columns)} cells, as many as there are columns")
+    told = [f"| {' | '.join(line)} |" for line in lines]
+    return [told[0], "|---" * len(columns) + "|", *told[1:]]

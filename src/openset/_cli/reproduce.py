@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .._words import markdown
 from . import tables
 from .guard import guarded, needs, on_terminal, say
 
@@ -76,8 +77,7 @@ reproduce.command(short_help="Table 2: noise along rays.")(tables.table2)
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
     """A Markdown table: value (95 % interval), and the paper's figure where it has one."""
-    lines = [f"| net | {' | '.join(HEADS.values())} |", "|---" * (len(HEADS) + 1) + "|"]
-    lines += [f"| {row['net']} | {' | '.join(_cell(row[key]) for key in HEADS)} |" for row in rows]
+    lines = markdown(["net", *HEADS.values()], [[row["net"], *(_cell(row[key]) for key in HEADS)] for row in rows])
     counts = ", ".join(f"{head} {rows[0][key]['n']}" for key, head in HEADS.items())
     return [*lines, "", f"In a cell: value (95 % interval); the paper's figure. Pictures: {counts}."]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .._words import markdown
 from .guard import guarded, needs, on_terminal, say
 
 if TYPE_CHECKING:
@@ -210,11 +211,7 @@ def _print(rows: Rows, lines: list[str]) -> None:
 
 def _table(rows: Rows, lines: Iterator[tuple[str, list[Mapping[str, Any] | None]]]) -> list[str]:
     head = ["", *(WORDS[row["scheme"]] for row in rows)]
-    return [
-        f"| {' | '.join(head)} |",
-        "|---" * len(head) + "|",
-        *(f"| {' | '.join([name, *map(_cell, cells)])} |" for name, cells in lines),
-    ]
+    return markdown(head, ([name, *map(_cell, cells)] for name, cells in lines))
 
 
 def _cell(figure: Mapping[str, Any] | None) -> str:

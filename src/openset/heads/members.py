@@ -8,6 +8,7 @@ members' mean shares inside are 1 - a_i, the least has a mean of 1 - sum a_i or 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .certified import CertifiedGuard, fit_certified_guard
+from .front import TopHats
 
 
 class CertifiedGuards(CertifiedGuard):
@@ -51,36 +53,41 @@ class CertifiedGuards(CertifiedGuard):
         return least
 
 
+class MemberOptions(TypedDict, total=False):
+    """What `fit_certified_guard` takes for each member alike, with its defaults."""
+
+    eps: float
+    steps: int
+    batch: int
+    width: int
+    lr: float
+    refuse: int | None
+    front: TopHats | None
+
+
 def fit_certified_guards(
     inside: Tensor,
     outsides: Sequence[Tensor],
     *,
-    eps: float = 0.1,
-    steps: int = 1000,
-    batch: int = 64,
-    width: int = 16,
-    lr: float = 3e-3,
     keep: float = 0.995,
-    refuse: int | None = None,
     seed: int = 0,
     tell: Callable[[int, int, float], None] = lambda *_: None,
+    **options: Unpack[MemberOptions],
 ) -> CertifiedGuards:
     """A member for each kind of out-pictures in `outsides`, each as `fit_certified_guard` fits it, by seeds that follow `seed`.
 
-    keep: the mean share inside is at least this: each of n members keeps 1 - (1 - keep) / n. steps: of each member;
-    tell(step, steps, loss) counts those of all. Raises what `fit_certified_guard` raises, and ValueError where there is no kind.
+    keep: the mean share inside is at least this: each of n members keeps 1 - (1 - keep) / n. tell(step, steps, loss) counts the
+    steps of all members. The other options are those of a member. Raises what `fit_certified_guard` raises, and ValueError
+    where there is no kind.
     """
     if not outsides:
         raise ValueError("there are no out-pictures: give at least one kind of them")
     n, members = len(outsides), []
     for i, outside in enumerate(outsides):
 
-        def told(step: int, of: int, loss: float, before: int = i * steps) -> None:
-            tell(before + step, n * of, loss)
+        def told(step: int, of: int, loss: float, i: int = i) -> None:
+            tell(i * of + step, n * of, loss)
 
-        member = fit_certified_guard(
-            inside, outside, eps=eps, steps=steps, batch=batch, width=width, lr=lr, keep=1 - (1 - keep) / n, refuse=refuse,
-            seed=seed + i, tell=told,
-        )  # fmt: skip
-        members.append(member)
+        kept = 1 - (1 - keep) / n
+        members.append(fit_certified_guard(inside, outside, keep=kept, seed=seed + i, tell=told, **options))
     return CertifiedGuards(members).eval()
