@@ -168,6 +168,7 @@ def fit_certified_guard(
     keep: float = 0.995,
     refuse: int | None = None,
     front: TopHats | None = None,
+    kind: type[CertifiedGuard] = CertifiedGuard,
     seed: int = 0,
     tell: Callable[[int, int, float], None] = lambda *_: None,
 ) -> CertifiedGuard:
@@ -177,7 +178,8 @@ def fit_certified_guard(
     out-pictures, and anything below it for the others; it grows from 0 between the shares QUIET and WHOLE of the steps. Without the last
     term, and without small balls, what is hard to tell from the classes is given up: once every unit is off in the lower bound there,
     no gradient is left. For the same reason the gradient's norm is clipped at CLIP.
-    front: a front end, such as `TopHats()` for thin lines; pictures then have even sides of at least 4 pixels.
+    front: a front end, such as `TopHats()` for thin lines; pictures then have even sides of at least 4 pixels. kind: what is
+    trained, such as a subclass with tighter bounds.
     A guard trained at a small eps was found to certify nothing at a larger one: .1 is the default. keep: the shift is the
     smallest with a mean s of at least this on `inside`. tell(step, steps, loss). Raises ValueError for shapes, keep, eps, and steps or
     batch below 1, TrainingError where the loss is not finite.
@@ -203,7 +205,7 @@ def fit_certified_guard(
         with torch.no_grad():
             for layer in layers:
                 h = layer(h)
-        guard = CertifiedGuard(layers, h.numel(), refuse, front)
+        guard = kind(layers, h.numel(), refuse, front)
         g = torch.Generator().manual_seed(seed)
         optimiser = torch.optim.Adam(guard.parameters(), lr=lr)
         for step in range(steps):

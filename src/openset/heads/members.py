@@ -63,6 +63,7 @@ class MemberOptions(TypedDict, total=False):
     lr: float
     refuse: int | None
     front: TopHats | None
+    kind: type[CertifiedGuard]
 
 
 def fit_certified_guards(

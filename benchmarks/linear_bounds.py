@@ -1,0 +1,46 @@
+"""A certified guard whose bounds are linear ones, tighter than intervals, at about three times the work: to try out what tightness buys.
+
+Intervals lose what two layers do together. A ReLU of z in [l, u], l < 0 < u, lies below the line through (l, 0) and (u, u) and above 0 or z;
+with these lines in place of the ReLUs the score is bounded by one linear function of the pixels, found from the last layer backwards,
+whose largest value in the box is plain (CROWN, Zhang et al. 2018; with interval bounds of the z, as in CROWN-IBP, Zhang et al. 2020).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.grad import conv2d_input
+
+from openset.heads import CertifiedGuard
+
+
+class LinearBounds(CertifiedGuard):
+    """`upper` is the lower of both bounds; all else is the guard's."""
+
+    def upper(self, low: Tensor, high: Tensor) -> Tensor:
+        """[B]: no pixels between low and high [B, 3, H, W] have a larger score, but for rounding."""
+        boxes, sums = [(low, high) if self.front is None else self.front.interval(low, high)], []
+        for layer in self.layers:
+            assert isinstance(layer, nn.Conv2d)
+            centre, radius = (boxes[-1][0] + boxes[-1][1]) / 2, (boxes[-1][1] - boxes[-1][0]) / 2
+            middle, spread = layer(centre), F.conv2d(radius, layer.weight.abs(), None, layer.stride, layer.padding)
+            sums.append((middle - spread, middle + spread))
+            boxes.append((F.relu(middle - spread), F.relu(middle + spread)))
+        a = -self.weight.exp().expand(len(low), -1).unflatten(1, boxes[-1][0].shape[1:])
+        total = (self.bias + self.shift).expand(len(low))
+        for layer, (least, most), (before, _) in zip(
+            reversed(self.layers), reversed(sums), reversed(boxes[:-1]), strict=True
+        ):
+            assert isinstance(layer, nn.Conv2d)
+            assert layer.bias is not None
+            under, over = least.clamp(max=0), most.clamp(min=0)
+            steep = over / (over - under).clamp(min=1e-12)
+            up, down = a.clamp(min=0), a.clamp(max=0)
+            total = total - (up * steep * under).flatten(1).sum(1)
+            a = up * steep + down * (most > -least)
+            total = total + a.sum((2, 3)) @ layer.bias
+            a = conv2d_input(list(before.shape), layer.weight, a, layer.stride, layer.padding)
+        total = total + (a.clamp(min=0) * boxes[0][1] + a.clamp(max=0) * boxes[0][0]).flatten(1).sum(1)
+        outside = (F.relu(low - 1) + F.relu(-high)).flatten(1).sum(1)
+        return torch.minimum(total - outside, super().upper(low, high))

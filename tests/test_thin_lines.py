@@ -1,0 +1,80 @@
+"""benchmarks/thin_lines.py: bounds that hold, and the whole command on a made corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import beta, norm
+
+from made_corpus import corpora
+from openset.heads import CertifiedGuard, TopHats, fit_certified_guard
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.mark.parametrize("front", [None, TopHats()])
+def test_linear_bounds_hold_and_are_tighter_than_intervals(
+    front: TopHats | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from linear_bounds import LinearBounds
+
+    g = torch.Generator().manual_seed(0)
+    x, z = 0.5 * torch.rand((100, 1, 16, 16), generator=g), torch.rand((100, 1, 16, 16), generator=g)
+    guard = fit_certified_guard(x, z, eps=0.05, steps=60, width=4, front=front, kind=LinearBounds).double()
+    assert isinstance(guard, LinearBounds)
+    low, high = (z[:20].double() - 0.05).clamp(0, 1), (z[:20].double() + 0.05).clamp(0, 1)
+    linear, interval = guard.upper(low, high), CertifiedGuard.upper(guard, low, high)
+    assert (linear < interval - 0.05).all()
+    for _ in range(300):  # corners of the box, where a score is highest
+        corner = torch.where(torch.rand(low.shape, generator=g) < 0.5, low, high)
+        assert (guard.score(corner) <= linear + 1e-12).all()
+    point = z[:5].double()
+    torch.testing.assert_close(guard.upper(point, point), guard.score(point))
+
+
+def test_a_page_is_its_16th_best_crop_at_three_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from thin_lines import page_by_crops
+
+    page = torch.rand((1, 1, 200, 330), generator=torch.Generator().manual_seed(0))
+    values = []
+    for scale in (1, 2, 4):
+        h, w = -(-(200 // scale) // 64) * 64, -(-(330 // scale) // 64) * 64
+        part = np.ones((h, w))
+        small = torch.nn.functional.avg_pool2d(page, scale)[0, 0].numpy()
+        part[: small.shape[0], : small.shape[1]] = small
+        values += [part[i : i + 64, j : j + 64].mean() for i in range(0, h, 64) for j in range(0, w, 64)]
+    mean = page_by_crops(lambda x, radius: x.mean((1, 2, 3)).numpy() + radius)
+    assert mean(page, 0.0) == pytest.approx(sorted(values)[-16])
+    assert mean(page, 0.1) == pytest.approx(sorted(values)[-16] + 0.1)
+
+
+def test_votes_bound_the_smoothed_net_as_in_the_paper(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from thin_lines import votes_bound
+
+    most = beta.ppf(0.999, 71, 30)  # Clopper and Pearson, one side, 70 of 100
+    assert votes_bound(np.array([70]), 100, 0.01) == pytest.approx(norm.ppf(most) + 0.01 * 64 / 0.5)
+    assert votes_bound(np.array([100]), 100, 0.0) == np.inf
+    g = np.random.default_rng(0)
+    bounds = votes_bound(g.binomial(100, 0.7, 2000), 100, 0.0)  # no more than 1 in 1,000 draws fails
+    assert (bounds < norm.ppf(0.7)).mean() <= 0.003
+
+
+def test_every_idea_is_tried_once_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import thin_lines
+
+    words = ["--data", str(corpora(tmp_path)), "--runs", str(tmp_path / "runs"), "--quick"]
+    thin_lines.main([*words, "--table", str(tmp_path / "table.md")])
+    table = (tmp_path / "table.md").read_text().splitlines()
+    assert [line.split(" | ")[0].strip("| ") for line in table[2:]] == list(thin_lines.IDEAS)
+    capsys.readouterr()
+    thin_lines.main(words)
+    assert capsys.readouterr().out.splitlines() == table  # read, not measured again
