@@ -22,25 +22,35 @@ class LinearBounds(CertifiedGuard):
         """[B]: no pixels between low and high [B, 3, H, W] have a larger score, but for rounding."""
         boxes, sums = [(low, high) if self.front is None else self.front.interval(low, high)], []
         for layer in self.layers:
-            assert isinstance(layer, nn.Conv2d)
-            centre, radius = (boxes[-1][0] + boxes[-1][1]) / 2, (boxes[-1][1] - boxes[-1][0]) / 2
-            middle, spread = layer(centre), F.conv2d(radius, layer.weight.abs(), None, layer.stride, layer.padding)
+            dense = isinstance(layer, nn.Linear)
+            least, most = (box.flatten(1) if dense else box for box in boxes[-1])
+            middle, radius = layer((least + most) / 2), (most - least) / 2
+            spread = (
+                F.linear(radius, layer.weight.abs())
+                if dense
+                else F.conv2d(radius, layer.weight.abs(), None, layer.stride, layer.padding)
+            )
             sums.append((middle - spread, middle + spread))
             boxes.append((F.relu(middle - spread), F.relu(middle + spread)))
-        a = -self.weight.exp().expand(len(low), -1).unflatten(1, boxes[-1][0].shape[1:])
+        a = -self.weight.exp().expand(len(low), -1)
         total = (self.bias + self.shift).expand(len(low))
         for layer, (least, most), (before, _) in zip(
             reversed(self.layers), reversed(sums), reversed(boxes[:-1]), strict=True
         ):
-            assert isinstance(layer, nn.Conv2d)
-            assert layer.bias is not None
+            assert isinstance(layer, nn.Conv2d | nn.Linear)
+            a = a.view_as(least)
             under, over = least.clamp(max=0), most.clamp(min=0)
             steep = over / (over - under).clamp(min=1e-12)
             up, down = a.clamp(min=0), a.clamp(max=0)
             total = total - (up * steep * under).flatten(1).sum(1)
             a = up * steep + down * (most > -least)
-            total = total + a.sum((2, 3)) @ layer.bias
-            a = conv2d_input(list(before.shape), layer.weight, a, layer.stride, layer.padding)
+            if isinstance(layer, nn.Linear):
+                total, a = total + a @ layer.bias, a @ layer.weight
+            else:
+                assert layer.bias is not None
+                total = total + a.sum((2, 3)) @ layer.bias
+                a = conv2d_input(list(before.shape), layer.weight, a, layer.stride, layer.padding)
+        a = a.view_as(boxes[0][0])
         total = total + (a.clamp(min=0) * boxes[0][1] + a.clamp(max=0) * boxes[0][0]).flatten(1).sum(1)
         outside = (F.relu(low - 1) + F.relu(-high)).flatten(1).sum(1)
         return torch.minimum(total - outside, super().upper(low, high))

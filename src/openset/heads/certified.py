@@ -36,7 +36,7 @@ CLEAN, CLIP = 0.5, 1.0  # weight of the loss at the out-pictures themselves; the
 
 
 class CertifiedGuard(Guard):
-    """The head. layers: convolutions, a ReLU after each; weight: [D], its exponential weighs the last features, flattened.
+    """The head. layers: convolutions, then dense ones, a ReLU after each; weight: [D], its exponential weighs the last features, flattened.
 
     refuse: the class that gets what is not believed (for "is it this, or not?"); None: all classes share it evenly. front: what the
     pixels go through first, None for the pixels themselves.
@@ -57,7 +57,7 @@ class CertifiedGuard(Guard):
         """g(x) + shift: [B, 3, H, W] -> [B]."""
         h = pixels if self.front is None else self.front(pixels)
         for layer in self.layers:
-            h = F.relu(layer(h))
+            h = F.relu(_applied(layer, h))
         outside = (F.relu(pixels - 1) + F.relu(-pixels)).flatten(1).sum(1)
         return self.bias + self.shift - F.linear(h.flatten(1), self.weight.exp()[None])[:, 0] - outside
 
@@ -94,9 +94,7 @@ class CertifiedGuard(Guard):
         """
         sizes, n = (pixels.abs(), 0) if self.front is None else (self.front.sizes(pixels), 2 * STEPS)
         for layer in self.layers:
-            assert isinstance(layer, nn.Conv2d)
-            offset = None if layer.bias is None else layer.bias.abs()
-            sizes = _convolved(layer, sizes, offset)
+            sizes = _sized(layer, sizes, offset=True)
             n += 2 * (layer.weight[0].numel() + 6)
         n += 2 * (sizes[0].numel() + 6)
         total = self.bias.abs() + self.shift.abs() + F.linear(sizes.flatten(1), self.weight.exp()[None])[:, 0]
@@ -145,15 +143,23 @@ class CertifiedGuard(Guard):
 
 
 def _through(layer: nn.Module, low: Tensor, high: Tensor) -> Interval:
-    """The interval behind a convolution and a ReLU: its centre goes through the weights, its radius through their sizes."""
-    assert isinstance(layer, nn.Conv2d)
-    middle, spread = layer((low + high) / 2), _convolved(layer, (high - low) / 2, None)
+    """The interval behind a layer and a ReLU: its centre goes through the weights, its radius through their sizes."""
+    middle, spread = _applied(layer, (low + high) / 2), _sized(layer, (high - low) / 2)
     return F.relu(middle - spread), F.relu(middle + spread)
 
 
-def _convolved(layer: nn.Conv2d, sizes: Tensor, offset: Tensor | None) -> Tensor:
-    """The layer with the sizes of its weights."""
-    return F.conv2d(sizes, layer.weight.abs(), offset, layer.stride, layer.padding, layer.dilation, layer.groups)
+def _applied(layer: nn.Module, x: Tensor) -> Tensor:
+    out: Tensor = layer(x.flatten(1) if isinstance(layer, nn.Linear) else x)
+    return out
+
+
+def _sized(layer: nn.Module, sizes: Tensor, *, offset: bool = False) -> Tensor:
+    """The layer with the sizes of its weights; offset: and of its bias, which is left out otherwise."""
+    assert isinstance(layer, nn.Conv2d | nn.Linear)
+    bias = layer.bias.abs() if offset else None
+    if isinstance(layer, nn.Linear):
+        return F.linear(sizes.flatten(1), layer.weight.abs(), bias)
+    return F.conv2d(sizes, layer.weight.abs(), bias, layer.stride, layer.padding, layer.dilation, layer.groups)
 
 
 def fit_certified_guard(
@@ -164,6 +170,7 @@ def fit_certified_guard(
     steps: int = 1000,
     batch: int = 64,
     width: int = 16,
+    hidden: int = 0,
     lr: float = 3e-3,
     keep: float = 0.995,
     refuse: int | None = None,
@@ -178,6 +185,7 @@ def fit_certified_guard(
     out-pictures, and anything below it for the others; it grows from 0 between the shares QUIET and WHOLE of the steps. Without the last
     term, and without small balls, what is hard to tell from the classes is given up: once every unit is off in the lower bound there,
     no gradient is left. For the same reason the gradient's norm is clipped at CLIP.
+    hidden: units of a dense layer behind the convolutions, for evidence that may lie anywhere in the picture; 0: none.
     front: a front end, such as `TopHats()` for thin lines; pictures then have even sides of at least 4 pixels. kind: what is
     trained, such as a subclass with tighter bounds.
     A guard trained at a small eps was found to certify nothing at a larger one: .1 is the default. keep: the shift is the
@@ -205,6 +213,9 @@ def fit_certified_guard(
         with torch.no_grad():
             for layer in layers:
                 h = layer(h)
+        if hidden:
+            layers.append(nn.Linear(h.numel(), hidden))
+            h = h.new_zeros((1, hidden))
         guard = kind(layers, h.numel(), refuse, front)
         g = torch.Generator().manual_seed(seed)
         optimiser = torch.optim.Adam(guard.parameters(), lr=lr)

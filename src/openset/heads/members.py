@@ -60,6 +60,7 @@ class MemberOptions(TypedDict, total=False):
     steps: int
     batch: int
     width: int
+    hidden: int
     lr: float
     refuse: int | None
     front: TopHats | None
