@@ -32,7 +32,7 @@ class LinearBounds(CertifiedGuard):
             )
             sums.append((middle - spread, middle + spread))
             boxes.append((F.relu(middle - spread), F.relu(middle + spread)))
-        a = -self.weight.exp().expand(len(low), -1)
+        a = self.last().expand(len(low), -1)
         total = (self.bias + self.shift).expand(len(low))
         for layer, (least, most), (before, _) in zip(
             reversed(self.layers), reversed(sums), reversed(boxes[:-1]), strict=True

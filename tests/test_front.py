@@ -86,11 +86,12 @@ def test_strong_lines_are_known_exactly_in_a_small_ball() -> None:
     assert sorted(set(low.flatten().tolist())) == [0, 0.5, 1]
 
 
-@pytest.fixture(scope="module")
-def guard() -> CertifiedGuard:
+@pytest.fixture(scope="module", params=[0, 8])
+def guard(request: pytest.FixtureRequest) -> CertifiedGuard:
     return fit_certified_guard(
-        lines(200, 5), lines(200, 6, across=True), eps=0.05, steps=200, width=4, lr=1e-2, front=TopHats((5,), (0.2,))
-    )
+        lines(200, 5), lines(200, 6, across=True), eps=0.05, steps=200, width=4, hidden=request.param, lr=1e-2,
+        front=TopHats((5,), (0.2,)),
+    )  # fmt: skip
 
 
 def test_a_guard_with_it_certifies_lines_that_run_the_other_way(guard: CertifiedGuard) -> None:
@@ -106,6 +107,10 @@ def test_a_guard_with_it_certifies_lines_that_run_the_other_way(guard: Certified
         assert (share + (1 - share) / 4 <= certified + 1e-6).all()
     x = torch.rand((4, 1, SIDE, SIDE), generator=source(9))
     assert guard.ray_bound(x, 1e5, 4).max() < 0.2501
+    assert guard.weight.max() > 0  # some evidence speaks for the picture: what bounds it is the front end's range
+    with torch.no_grad():
+        far = torch.sigmoid(torch.stack([guard.score(alpha * x) for alpha in (2.0, 3.0, 5.0, 30.0)])).amax(0).numpy()
+    assert (far + (1 - far) / 4 <= guard.ray_bound(x, 2.0, 4) + 1e-6).all()
     off = guard.score(x).double() - guard.double().score(x.double())
     assert (off.abs() <= guard.float().rounding(x)).all()
 

@@ -7,7 +7,8 @@ Meinke, Bitterwolf, Hein 2022 (arXiv 2106.04260). A small net of its own looks a
 
 Interval bounds through h give an upper bound of s on a ball, whatever the net says: confidence <= s + (1 - s) / K. The published
 guard has no box term (the last sum): rays on which all h_j stay dead kept s for ever. The term is exactly 0 inside [0, 1] and
-grows along every ray but 0, so s -> 0 there. No class overtakes the net's, so the argmax cannot change (the proof stands in
+grows along every ray but 0, so s -> 0 there. Behind a front end, whose output lies in [0, 1], w may have any sign: what the layers make of
+[0, 1] is bounded, and the box term does the rest. No class overtakes the net's, so the argmax cannot change (the proof stands in
 `_mixed.py`); with a class that refuses, only that one can. The guard covers what resembles the out-pictures that
 taught it and no more; certificates of thin-lined pictures were found to be vacuous.
 """
@@ -36,7 +37,8 @@ CLEAN, CLIP = 0.5, 1.0  # weight of the loss at the out-pictures themselves; the
 
 
 class CertifiedGuard(Guard):
-    """The head. layers: convolutions, then dense ones, a ReLU after each; weight: [D], its exponential weighs the last features, flattened.
+    """The head. layers: convolutions, then dense ones, a ReLU after each; weight: [D], minus its exponential weighs
+    the last features, flattened; behind a front end it is itself their weight.
 
     refuse: the class that gets what is not believed (for "is it this, or not?"); None: all classes share it evenly. front: what the
     pixels go through first, None for the pixels themselves.
@@ -53,21 +55,30 @@ class CertifiedGuard(Guard):
         self.bias = nn.Parameter(torch.zeros(()))
         self.register_buffer("shift", torch.zeros(()))
 
+    def last(self) -> Tensor:
+        """[D]: what the last features are multiplied by."""
+        return -self.weight.exp() if self.front is None else self.weight
+
     def score(self, pixels: Tensor) -> Tensor:
         """g(x) + shift: [B, 3, H, W] -> [B]."""
         h = pixels if self.front is None else self.front(pixels)
         for layer in self.layers:
             h = F.relu(_applied(layer, h))
         outside = (F.relu(pixels - 1) + F.relu(-pixels)).flatten(1).sum(1)
-        return self.bias + self.shift - F.linear(h.flatten(1), self.weight.exp()[None])[:, 0] - outside
+        return self.bias + self.shift + F.linear(h.flatten(1), self.last()[None])[:, 0] - outside
 
     def upper(self, low: Tensor, high: Tensor) -> Tensor:
         """[B]: no pixels between low and high [B, 3, H, W] have a larger score. Interval bounds (Gowal et al. 2018)."""
-        interval = (low, high) if self.front is None else self.front.interval(low, high)
-        for layer in self.layers:
-            interval = _through(layer, *interval)
         outside = (F.relu(low - 1) + F.relu(-high)).flatten(1).sum(1)  # the least the box term can be
-        return self.bias + self.shift - F.linear(interval[0].flatten(1), self.weight.exp()[None])[:, 0] - outside
+        return self._highest(*((low, high) if self.front is None else self.front.interval(low, high))) - outside
+
+    def _highest(self, low: Tensor, high: Tensor) -> Tensor:
+        """[B]: the bound without the box term, of what enters the layers."""
+        for layer in self.layers:
+            low, high = _through(layer, low, high)
+        weight = self.last()[None]
+        most = F.linear(low.flatten(1), weight.clamp(max=0)) + F.linear(high.flatten(1), weight.clamp(min=0))
+        return self.bias + self.shift + most[:, 0]
 
     def odds(self, outputs: dict[str, Tensor]) -> Tensor:
         return self.score(outputs["pixels"])
@@ -97,7 +108,7 @@ class CertifiedGuard(Guard):
             sizes = _sized(layer, sizes, offset=True)
             n += 2 * (layer.weight[0].numel() + 6)
         n += 2 * (sizes[0].numel() + 6)
-        total = self.bias.abs() + self.shift.abs() + F.linear(sizes.flatten(1), self.weight.exp()[None])[:, 0]
+        total = self.bias.abs() + self.shift.abs() + F.linear(sizes.flatten(1), self.last().abs()[None])[:, 0]
         share = n * torch.finfo(pixels.dtype).eps / 2
         return (1.01 * share / (1 - share)) * total
 
@@ -121,7 +132,7 @@ class CertifiedGuard(Guard):
     def ray_bound(self, pixels: Tensor, alpha: float, classes: int) -> NDArray[np.float64]:
         """[B]: no alpha' >= alpha >= 0 gives alpha' * pixels a larger confidence; -> 1 / K for every picture but 0. Proved.
 
-        All that is subtracted from b is >= 0, and the box term does not fall with alpha: each pixel x adds relu(alpha x - 1)
+        All that is subtracted from b is >= 0 (or, behind a front end, all that is added is bounded), and the box term does not fall with alpha: each pixel x adds relu(alpha x - 1)
         or relu(-alpha x), and one that is not 0 adds a share that grows without end. In float64, with the slack of `certify`.
         With `refuse` it bounds every other class, and goes to 0. Raises ValueError for alpha < 0, pixels that are not
         finite or fewer than 2 classes.
@@ -131,6 +142,12 @@ class CertifiedGuard(Guard):
         x = alpha * pixels.detach().double()
         box = (F.relu(x - 1) + F.relu(-x)).flatten(1).sum(1)
         most = (self.bias.double() + self.shift.double()).detach()
+        if self.front is not None:
+            with torch.no_grad():
+                exact = copy.deepcopy(self).double()
+                shown = exact.front(torch.zeros_like(x[:1]))  # its shape; what comes out lies in [0, 1]
+                ones = torch.ones_like(shown)
+                most = (exact._highest(0 * ones, ones) + exact.rounding(torch.ones_like(x[:1])))[0]
         return self._confidence(most + SLACK * (1 + most.abs()) - (1 - 1e-9) * box, classes)
 
     def _confidence(self, score: Tensor, classes: int) -> NDArray[np.float64]:
@@ -207,7 +224,7 @@ def fit_certified_guard(
             [
                 nn.Conv2d(channels, width, 3, padding=1, stride=stride),
                 nn.Conv2d(width, 2 * width, 3, padding=1, stride=2),
-                nn.Conv2d(2 * width, 4 * width, 3, padding=1),
+                nn.Conv2d(2 * width, 4 * width, 3, padding=1, stride=2 if hidden else 1),
             ]
         )
         with torch.no_grad():
@@ -217,6 +234,8 @@ def fit_certified_guard(
             layers.append(nn.Linear(h.numel(), hidden))
             h = h.new_zeros((1, hidden))
         guard = kind(layers, h.numel(), refuse, front)
+        if front is not None:
+            nn.init.uniform_(guard.weight, -(h.numel() ** -0.5), h.numel() ** -0.5)
         g = torch.Generator().manual_seed(seed)
         optimiser = torch.optim.Adam(guard.parameters(), lr=lr)
         for step in range(steps):
