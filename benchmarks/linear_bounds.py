@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
 
 from openset.heads import CertifiedGuard
+from openset.heads._layers import applied, sized
 
 
 class LinearBounds(CertifiedGuard):
@@ -22,14 +23,8 @@ class LinearBounds(CertifiedGuard):
         """[B]: no pixels between low and high [B, 3, H, W] have a larger score, but for rounding."""
         boxes, sums = [(low, high) if self.front is None else self.front.interval(low, high)], []
         for layer in self.layers:
-            dense = isinstance(layer, nn.Linear)
-            least, most = (box.flatten(1) if dense else box for box in boxes[-1])
-            middle, radius = layer((least + most) / 2), (most - least) / 2
-            spread = (
-                F.linear(radius, layer.weight.abs())
-                if dense
-                else F.conv2d(radius, layer.weight.abs(), None, layer.stride, layer.padding)
-            )
+            least, most = boxes[-1]
+            middle, spread = applied(layer, (least + most) / 2), sized(layer, (most - least) / 2)
             sums.append((middle - spread, middle + spread))
             boxes.append((F.relu(middle - spread), F.relu(middle + spread)))
         a = self.last().expand(len(low), -1)

@@ -7,13 +7,14 @@ found likeliest. `fit_jointly` trains a net and its density guard together, `fit
 
 from __future__ import annotations
 
-from .certified import CertifiedGuard, fit_certified_guard
+from .certified import CertifiedGuard
+from .certifying import fit_certified_guard, fit_certified_guards
 from .density import DensityGuard, fit_density_guard
 from .features import FeatureGuard, fit_mahalanobis, fit_neighbours
 from .front import TopHats
 from .joint import fit_jointly
 from .laplace import LastLayerLaplace, fit_laplace
-from .members import CertifiedGuards, fit_certified_guards
+from .members import CertifiedGuards
 from .peers import PeerDetector
 from .semijoint import fit_semi_jointly
 from .temperature import Temperature, fit_temperature

@@ -8,15 +8,13 @@ members' mean shares inside are 1 - a_i, the least has a mean of 1 - sum a_i or 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypedDict, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .certified import CertifiedGuard, fit_certified_guard
-from .front import TopHats
+from .certified import CertifiedGuard
 
 
 class CertifiedGuards(CertifiedGuard):
@@ -51,45 +49,3 @@ class CertifiedGuards(CertifiedGuard):
         bounds = [member.ray_bound(pixels, alpha, classes) for member in self._guards()]
         least: NDArray[np.float64] = np.min(bounds, axis=0)
         return least
-
-
-class MemberOptions(TypedDict, total=False):
-    """What `fit_certified_guard` takes for each member alike, with its defaults."""
-
-    eps: float
-    steps: int
-    batch: int
-    width: int
-    hidden: int
-    lr: float
-    refuse: int | None
-    front: TopHats | None
-    kind: type[CertifiedGuard]
-
-
-def fit_certified_guards(
-    inside: Tensor,
-    outsides: Sequence[Tensor],
-    *,
-    keep: float = 0.995,
-    seed: int = 0,
-    tell: Callable[[int, int, float], None] = lambda *_: None,
-    **options: Unpack[MemberOptions],
-) -> CertifiedGuards:
-    """A member for each kind of out-pictures in `outsides`, each as `fit_certified_guard` fits it, by seeds that follow `seed`.
-
-    keep: the mean share inside is at least this: each of n members keeps 1 - (1 - keep) / n. tell(step, steps, loss) counts the
-    steps of all members. The other options are those of a member. Raises what `fit_certified_guard` raises, and ValueError
-    where there is no kind.
-    """
-    if not outsides:
-        raise ValueError("there are no out-pictures: give at least one kind of them")
-    n, members = len(outsides), []
-    for i, outside in enumerate(outsides):
-
-        def told(step: int, of: int, loss: float, i: int = i) -> None:
-            tell(i * of + step, n * of, loss)
-
-        kept = 1 - (1 - keep) / n
-        members.append(fit_certified_guard(inside, outside, keep=kept, seed=seed + i, tell=told, **options))
-    return CertifiedGuards(members).eval()
