@@ -241,6 +241,9 @@ def test_bounds_of_what_is_no_distance_or_endless() -> None:
             guard.ball_bound(blobs(2, 1), nothing, K)
     pixels = blobs(2, 1)
     expected = guard.ball_bound(pixels, 0.1, K), guard.distance(pixels)
+    for off in (torch.no_grad, torch.inference_mode):
+        with off():
+            np.testing.assert_array_equal((guard.ball_bound(pixels, 0.1, K), guard.distance(pixels)), expected)
     pixels.requires_grad_(True)
     np.testing.assert_array_equal((guard.ball_bound(pixels, 0.1, K), guard.distance(pixels)), expected)
 

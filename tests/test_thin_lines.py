@@ -38,24 +38,6 @@ def test_linear_bounds_hold_and_are_tighter_than_intervals(
     torch.testing.assert_close(guard.upper(point, point), guard.score(point))
 
 
-def test_a_page_is_the_best_quarter_of_its_crops_at_its_best_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    from thin_lines import page_by_crops
-
-    page = torch.rand((1, 1, 200, 330), generator=torch.Generator().manual_seed(0))
-    means = []
-    for scale in (1, 2, 4):
-        h, w = -(-(200 // scale) // 64) * 64, -(-(330 // scale) // 64) * 64
-        part = np.ones((h, w))
-        small = torch.nn.functional.avg_pool2d(page, scale)[0, 0].numpy()
-        part[: small.shape[0], : small.shape[1]] = small
-        values = sorted(part[i : i + 64, j : j + 64].mean() for i in range(0, h, 64) for j in range(0, w, 64))
-        means.append(np.mean(values[-((len(values) + 3) // 4) :]))
-    mean = page_by_crops(lambda x, radius: x.mean((1, 2, 3)).numpy() + radius)
-    assert mean(page, 0.0) == pytest.approx(max(means))
-    assert mean(page, 0.1) == pytest.approx(max(means) + 0.1)
-
-
 def test_votes_bound_the_smoothed_net_as_in_the_paper(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     from thin_lines import votes_bound

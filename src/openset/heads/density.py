@@ -131,8 +131,9 @@ class DensityGuard(Guard):
 
         Averaging has row sums 1 and column sums at most c, so its norm is at most sqrt(c) (Schur's test).
         """
-        x = torch.zeros(1, 1, height, width, dtype=torch.float64, requires_grad=True)
-        (columns,) = torch.autograd.grad(F.adaptive_avg_pool2d(x, self.side).sum(), x)
+        with torch.inference_mode(False), torch.enable_grad():  # callers may have switched gradients off
+            x = torch.zeros(1, 1, height, width, dtype=torch.float64, requires_grad=True)
+            (columns,) = torch.autograd.grad(F.adaptive_avg_pool2d(x, self.side).sum(), x)
         return float(columns.max().sqrt() * torch.linalg.matrix_norm(self.whiten.double(), 2))
 
 
