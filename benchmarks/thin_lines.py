@@ -42,9 +42,8 @@ from telling import show, teller
 EPS, RADII, RECALL = 0.01, (0.0, 0.005, 0.01, 0.02), 0.97
 SETS = ("unseen families", "taught families", "noise")
 DRAWN, SURE, BATCH, LR = 0.5, 0.999, 128, 2e-3  # of the smoothing
-Highest = Callable[
-    [Tensor, float], np.ndarray
-]  # crops [B, 1, 64, 64], radius -> [B], what is said (radius 0) or its bound
+Bound = Callable[[float], np.ndarray]  # radius -> [B]: what is said of crops (radius 0), or its bound
+Highest = Callable[[Tensor], Bound]  # of crops [B, 1, 64, 64]
 
 
 class Voter(nn.Module):
