@@ -1,8 +1,8 @@
 """Which scheme with which head: one cell for each seed, scheme and head, measured alike, and one page of tables.
 
-    python benchmarks/choosing.py mnist --data runs/datasets --table docs/choosing.md
+    python benchmarks/choosing.py mnist --data runs/datasets --table docs/choosing-tables.md
     python benchmarks/choosing.py fashion-mnist --data runs/datasets --seeds 0 --schemes plain --heads none,density
-    python benchmarks/choosing.py mnist --read --table docs/choosing.md        # from the cells that are there; measures nothing
+    python benchmarks/choosing.py mnist --read --table docs/choosing-tables.md        # from the cells that are there; measures nothing
 
 MNIST, Fashion-MNIST: the paper's LeNet on whole data sets, the short schedule (6 epochs; ACET 3 after CEDA's 6; ACET mended 8), as told below.
 Sheet music: crops, told in `choosing_sheets.py` (--data runs/sheet-music). Cells are JSON files in --results,
@@ -33,7 +33,7 @@ import torch
 from choosing_heads import HEADS, Fitting, Guards
 from choosing_material import QUICK, Task
 from choosing_measures import Seen, cell
-from choosing_table import TASKS, fill, tables
+from choosing_table import TASKS, fill, summary, tables
 from costs import training_seconds
 from openset._schedule import Scheme
 from openset.errors import TrainingError
@@ -107,6 +107,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--quick", action="store_true", help="few pictures, one epoch: to try it out")
     made.add_argument("--read", action="store_true", help="measure nothing: tables of the cells that are there")
     made.add_argument("--table", type=Path, metavar="FILE", help="a page with this data set's marks, or a new file")
+    made.add_argument("--summary", type=Path, metavar="FILE", help="the same for the short table")
     return made
 
 
@@ -133,6 +134,8 @@ def main(words: list[str] | None = None) -> None:
     print(text)
     if options.table:
         fill(options.table, f"choosing-{options.dataset}", text)
+    if options.summary:
+        fill(options.summary, f"summary-{options.dataset}", summary(results, options.dataset))
 
 
 if __name__ == "__main__":

@@ -93,6 +93,33 @@ def tables(results: Path, dataset: str) -> str:
     )  # fmt: skip
 
 
+def summary(results: Path, dataset: str) -> str:
+    """One short table: each scheme alone and with the certified guard, at its worst unseen set; or "Not measured yet."."""
+    found = {pair: cells for pair, cells in read_cells(results, dataset).items() if pair[1] in ("none", "certified")}
+    if not found:
+        return "Not measured yet."
+    columns = ["seeds", "error, %", "MMC inside", "AUROC, worst unseen set", "noise attacked at .3", "far away", "proved at .05",
+               "training"]  # fmt: skip
+    return _table(found, columns, _briefly)
+
+
+def _briefly(cells: list[Cell]) -> list[str]:
+    unseen = cells[0]["unseen"]
+    aurocs = {name: [c["unseen"][name]["auroc"] for c in cells] for name in unseen}
+    worst = min(aurocs, key=lambda name: float(np.mean(aurocs[name])))
+    balls = [[bounds["0.05"] for bounds in c["balls"].values()] for c in cells if c["balls"]]
+    return [
+        str(len(cells)),
+        figure([100 * c["error"] for c in cells], 2),
+        figure([c["mmc"] for c in cells]),
+        f"{figure(aurocs[worst])} ({worst})",
+        figure([c["attacked"]["mean"] for c in cells]),
+        _far([c["far"] for c in cells]),
+        figure([max(bounds) for bounds in balls]) if balls else "1",
+        figure([c["training"]["ratio"] for c in cells], 1),
+    ]
+
+
 def _table(found: dict[tuple[str, str], list[Cell]], columns: list[str], row: Callable[[list[Cell]], list[str]]) -> str:
     lines = []
     for (scheme, head), cells in found.items():

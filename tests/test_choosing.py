@@ -61,8 +61,11 @@ def test_cells_hold_what_is_computed_by_hand_and_are_made_once(
 ) -> None:
     page = data.parent / "page.md"
     page.write_text("before\n<!-- choosing-mnist:begin -->\nold\n<!-- choosing-mnist:end -->\nafter\n")
-    choosing.main(words(data, "--table", str(page)))
+    short = data.parent / "short.md"
+    choosing.main(words(data, "--table", str(page), "--summary", str(short)))
     capsys.readouterr()
+    brief = short.read_text()
+    short.unlink()
     kept = {f: f.stat().st_mtime_ns for f in data.parent.rglob("*") if f.is_file() and f != page}
     text = page.read_text()
     choosing.main(words(data, "--table", str(page)))
@@ -99,6 +102,10 @@ def test_cells_hold_what_is_computed_by_hand_and_are_made_once(
     assert cell(data, "certified")["error"] == none["error"]  # a guard changes no answer
     error = 100 * none["error"]
     assert f"| plain | none | {error:.2f} | " in text
+    name, told = min(none["unseen"].items(), key=lambda item: item[1]["auroc"])
+    assert f"| plain | none | 1 | {error:.2f} | {none['mmc']:.3f} | {told['auroc']:.3f} ({name}) | " in brief
+    proved = max(bounds["0.05"] for bounds in cell(data, "certified")["balls"].values())
+    assert f" | {proved:.3f} | " in brief.splitlines()[-2]
 
     with pytest.raises(TrainingError, match="other settings"):
         choosing.main(words(data, "--images", "3"))
