@@ -111,7 +111,7 @@ def idea(name: str, task: Sheets, options: argparse.Namespace) -> Highest:
     if name == "density":
         sides = [some(part, task.sizes.density) for part in (yes, no)]
         density = fit_density_guard(*sides, centres=task.sizes.centres, seed=options.seed)
-        return lambda z: lambda radius: density.ball_bound(z, radius * CROP * (1 + 1e-6), 2)
+        return lambda z: lambda radius: density.odds_bound(z, radius * CROP * (1 + 1e-6))
     how: dict[str, Any] = {
         "eps": options.eps, "steps": options.steps, "width": options.width, "refuse": 0, "seed": options.seed, "tell": teller(),
         "front": TopHats() if name in ("top-hats", "members") else None,

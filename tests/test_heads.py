@@ -148,8 +148,12 @@ def test_no_picture_of_a_ball_is_surer_than_its_bound(guard: DensityGuard) -> No
     g = torch.Generator().manual_seed(5)
     centres = torch.cat([blobs(6, 6), torch.rand((6, 3, 12, 12), generator=g), 0.5 * blobs(6, 7) + 0.25])
     towards = blobs(18, 8) - centres  # the direction in which the guard believes most
+    np.testing.assert_allclose(guard.odds_bound(centres, 0.0), guard.odds({"pixels": centres}), rtol=1e-4, atol=1e-3)
     for radius in (0.1, 0.5, 2.0):
         bounds = guard.ball_bound(centres, radius, K)
+        odds = guard.odds_bound(centres, radius)
+        q = np.exp(np.minimum(odds, 700))
+        np.testing.assert_allclose(bounds, (q + 1 / K) / (q + 1))
         assert (bounds >= sure(guard, centres) - 1e-5).all()
         for step in (towards, *(torch.randn(centres.shape, generator=g) for _ in range(20))):
             norm = step.flatten(1).norm(dim=1).clamp(min=1e-9)[:, None, None, None]

@@ -88,6 +88,13 @@ class DensityGuard(Guard):
     def ball_bound(self, pixels: Tensor, radius: float, classes: int) -> Floats:
         """[B]: no picture within the l2 distance `radius` of pixels [B, 3, H, W] has a larger confidence. Proved.
 
+        `odds_bound` as a confidence. Raises ValueError for a radius below 0.
+        """
+        return bound(self.odds_bound(pixels, radius), classes)
+
+    def odds_bound(self, pixels: Tensor, radius: float) -> Floats:
+        """[B]: no picture within the l2 distance `radius` of pixels [B, 3, H, W] has larger `odds`. Proved.
+
         Moving x by r in l2 moves its place by at most R = r * s, s the largest singular value of averaging and whitening.
         Every in-Gaussian is at most its value R nearer, every out-Gaussian at least its value R farther. Computed in float64; the
         head runs in float32 and may differ by rounding. Raises ValueError for a radius below 0.
@@ -100,7 +107,8 @@ class DensityGuard(Guard):
         with np.errstate(over="ignore"):
             near = _log_sum(self.inside, np.maximum(_distances(z, self.inside.centres) - step, 0))
             far = _log_sum(self.outside, _distances(z, self.outside.centres) + step)
-        return bound(near - far - float(self.log_lambda), classes)
+        odds: Floats = near - far - float(self.log_lambda)
+        return odds
 
     def far_bound(self, distance: float, classes: int) -> float:
         """No picture whose place is at least `distance` from every in-centre has a larger confidence; -> 1 / K. Proved.
