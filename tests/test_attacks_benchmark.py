@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
-FILE = Path(__file__).parents[1] / "benchmarks" / "attacks.py"
+import attacks as bench
 
 
-@pytest.fixture(scope="module")
-def bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_attacks", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_cells_are_kept_and_the_table_holds_their_means(
-    bench: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_cells_are_kept_and_the_table_holds_their_means(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--random", "--count", "3", "--slow", "1", "--only", "random__raw-uniform__", "--cells", str(tmp_path)]
     chosen = {k: v for k, v in (bench.FAMILIES | bench.SLOW).items() if k in ("noise", "photographs projected", "APGD")}
     kept = bench.ORDER
@@ -49,6 +35,6 @@ def test_cells_are_kept_and_the_table_holds_their_means(
     assert "| 0% | 0% |" in again
 
 
-def test_the_interval_of_a_mean_holds_it_and_counts_the_share(bench: ModuleType) -> None:
+def test_the_interval_of_a_mean_holds_it_and_counts_the_share() -> None:
     assert bench.mean_with_interval(np.full(50, 0.25)) == "0.250 (0.250-0.250); 0% (0%-7%)"
     assert bench.mean_with_interval(np.repeat([0.0, 1.0], 100)).startswith("0.500 (0.43")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+import choosing
+from choosing_heads import Guards
+from choosing_material import QUICK, Task
+from choosing_measures import balls, far
+from choosing_table import figure, t_interval, tables
 from openset import metrics
 from openset.attack import worst
 from openset.errors import TrainingError
@@ -20,16 +24,7 @@ from openset.reproduce.trained import SCHEDULES, config_of, home_of, shortened, 
 from openset.runfile import STATE, load_net, read_tensors
 from standard_files import write_mnist
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SHORT = shortened(SCHEDULES["short"], 1)
-
-
-@pytest.fixture
-def choosing(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import choosing
-
-    return choosing
 
 
 @pytest.fixture
@@ -56,9 +51,7 @@ def softmax(net: Net, images: np.ndarray) -> np.ndarray:
     return e / e.sum(1, keepdims=True)
 
 
-def test_cells_hold_what_is_computed_by_hand_and_are_made_once(
-    choosing: ModuleType, data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_cells_hold_what_is_computed_by_hand_and_are_made_once(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = data.parent / "page.md"
     page.write_text("before\n<!-- choosing-mnist:begin -->\nold\n<!-- choosing-mnist:end -->\nafter\n")
     short = data.parent / "short.md"
@@ -115,12 +108,7 @@ def test_cells_hold_what_is_computed_by_hand_and_are_made_once(
         choosing.main(words(data, "--read"))
 
 
-@pytest.mark.usefixtures("choosing")
 def test_bounds_of_the_guards_hold_under_attack(data: Path) -> None:
-    from choosing_heads import Guards
-    from choosing_material import QUICK, Task
-    from choosing_measures import balls, far
-
     class Loud(nn.Module):
         """Features and classes of a net that is sure of everything: the bounds must not rest on the net."""
 
@@ -180,10 +168,7 @@ def test_out_pictures_go_with_outlier_exposure_and_asked_stays_as_it_was(data: P
     assert config_of("acet-mended", SCHEDULES["short"], "mnist", 0).ramp
 
 
-@pytest.mark.usefixtures("choosing")
 def test_figures_carry_students_interval_from_three_seeds_on() -> None:
-    from choosing_table import figure, t_interval, tables
-
     mean, half = t_interval([1.0, 2.0, 3.0])
     assert (mean, half) == pytest.approx((2.0, 4.302653 / np.sqrt(3)), rel=1e-6)  # the .975 quantile, 2 degrees
     assert figure([1.0, 2.0, 3.0], 2) == "2.00 ±2.48"

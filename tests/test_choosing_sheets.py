@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import choosing
+from choosing_material import QUICK
+from choosing_sheets import Sheets, crops
 from made_corpus import NONE, corpora
-from openset.sheetmusic.corpus import write_shard
+from openset.sheetmusic.corpus import Corpus, write_shard
 from openset.sheetmusic.sample import Sample
-
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.fixture
@@ -20,14 +21,7 @@ def cache(tmp_path: Path) -> Path:
     return corpora(tmp_path)
 
 
-def test_crops_show_what_their_class_says_and_are_told_apart(
-    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import choosing
-    from choosing_material import QUICK
-    from choosing_sheets import Sheets
-
+def test_crops_show_what_their_class_says_and_are_told_apart(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     task = Sheets("sheet-music", cache, 0, QUICK)
     x, y = task.inside
     assert x.shape == (256, 1, 64, 64)
@@ -66,13 +60,7 @@ def test_crops_show_what_their_class_says_and_are_told_apart(
     assert {file: file.stat().st_mtime_ns for file in cache.rglob("*") if file.is_file()} == kept
 
 
-def test_a_corpus_with_nothing_to_show_is_an_error_and_no_endless_search(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    from choosing_sheets import crops
-    from openset.sheetmusic.corpus import Corpus
-
+def test_a_corpus_with_nothing_to_show_is_an_error_and_no_endless_search(cache: Path) -> None:
     write_shard(cache / "blank", [Sample(np.full((90, 90), 255, np.uint8), "contours", False, *NONE)] * 2)
     folder = cache / "dull"
     folder.mkdir()

@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import doctest
 import importlib
-import importlib.util
 import io
 import json
 import re
@@ -26,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import update_readme
 from PIL import Image, ImageDraw
 from typer.testing import CliRunner
 
@@ -327,46 +327,35 @@ def test_table_of_others_needed() -> None:
                 threshold(int(cell) - 1)
 
 
-def update_readme() -> Any:
-    spec = importlib.util.spec_from_file_location("update_readme", ROOT / "scripts" / "update_readme.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_readmes_numbers_are_those_measured() -> None:
-    script = update_readme()
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     file = ROOT / "docs" / "sheet-music.json"
     if file.exists():
         facts = json.loads(file.read_text(encoding="utf-8"))
-        assert script.filled(readme, script.table(facts)) == readme, "run scripts/update_readme.py"
+        assert update_readme.filled(readme, update_readme.table(facts)) == readme, "run scripts/update_readme.py"
     else:
-        inside = readme.split(script.BEGIN)[1].split(script.END)[0]
+        inside = readme.split(update_readme.BEGIN)[1].split(update_readme.END)[0]
         assert not re.search(r"\d", inside), "numbers in the README that no script measured"
 
 
 def test_the_readmes_block_is_filled_once_and_for_all() -> None:
-    script = update_readme()
     row = {"measure": "recall", "plain": None, "shipped": 0.98764, "interval": [0.95, 1], "n": 1234}
     facts = {
         "date": "2026-11-25",
         "pictures": "On drawn pages.",
         "rows": [row | {"kind": "measured", "script": "scripts/real_pictures.py"}],
     }
-    readme = f"before\n{script.BEGIN}\nold\n{script.END}\nafter\n"
-    new = script.filled(readme, script.table(facts))
+    readme = f"before\n{update_readme.BEGIN}\nold\n{update_readme.END}\nafter\n"
+    new = update_readme.filled(readme, update_readme.table(facts))
     assert "| recall |  | 0.9876 (0.95 to 1) | 1,234 | measured |" in new
     assert "old" not in new
-    assert script.filled(new, script.table(facts)) == new
+    assert update_readme.filled(new, update_readme.table(facts)) == new
     with pytest.raises(ValueError, match="guessed"):
-        script.table(facts | {"rows": [facts["rows"][0] | {"kind": "guessed"}]})
+        update_readme.table(facts | {"rows": [facts["rows"][0] | {"kind": "guessed"}]})
     with pytest.raises(ValueError, match="it needs"):
-        script.table({"rows": []})
+        update_readme.table({"rows": []})
     with pytest.raises(ValueError, match="once"):
-        script.filled("no markers", "text")
+        update_readme.filled("no markers", "text")
 
 
 # --- docstrings ----------------------------------------------------------------------------------------------------

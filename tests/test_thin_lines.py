@@ -9,19 +9,14 @@ import pytest
 import torch
 from scipy.stats import beta, norm
 
+import thin_lines
+from linear_bounds import LinearBounds
 from made_corpus import corpora
 from openset.heads import CertifiedGuard, TopHats, fit_certified_guard
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-
 
 @pytest.mark.parametrize(("front", "hidden"), [(None, 0), (TopHats(), 0), (TopHats(), 8)])
-def test_linear_bounds_hold_and_are_tighter_than_intervals(
-    front: TopHats | None, hidden: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    from linear_bounds import LinearBounds
-
+def test_linear_bounds_hold_and_are_tighter_than_intervals(front: TopHats | None, hidden: int) -> None:
     g = torch.Generator().manual_seed(0)
     x, z = 0.5 * torch.rand((100, 1, 16, 16), generator=g), torch.rand((100, 1, 16, 16), generator=g)
     guard = fit_certified_guard(
@@ -38,24 +33,16 @@ def test_linear_bounds_hold_and_are_tighter_than_intervals(
     torch.testing.assert_close(guard.upper(point, point), guard.score(point))
 
 
-def test_votes_bound_the_smoothed_net_as_in_the_paper(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    from thin_lines import votes_bound
-
+def test_votes_bound_the_smoothed_net_as_in_the_paper() -> None:
     most = beta.ppf(0.999, 71, 30)  # Clopper and Pearson, one side, 70 of 100
-    assert votes_bound(np.array([70]), 100, 0.01) == pytest.approx(norm.ppf(most) + 0.01 * 64 / 0.5)
-    assert votes_bound(np.array([100]), 100, 0.0) == np.inf
+    assert thin_lines.votes_bound(np.array([70]), 100, 0.01) == pytest.approx(norm.ppf(most) + 0.01 * 64 / 0.5)
+    assert thin_lines.votes_bound(np.array([100]), 100, 0.0) == np.inf
     g = np.random.default_rng(0)
-    bounds = votes_bound(g.binomial(100, 0.7, 2000), 100, 0.0)  # no more than 1 in 1,000 draws fails
+    bounds = thin_lines.votes_bound(g.binomial(100, 0.7, 2000), 100, 0.0)  # no more than 1 in 1,000 draws fails
     assert (bounds < norm.ppf(0.7)).mean() <= 0.003
 
 
-def test_every_idea_is_tried_once_and_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import thin_lines
-
+def test_every_idea_is_tried_once_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--data", str(corpora(tmp_path)), "--runs", str(tmp_path / "runs"), "--quick"]
     thin_lines.main([*words, "--table", str(tmp_path / "table.md")])
     table = (tmp_path / "table.md").read_text().splitlines()
