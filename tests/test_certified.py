@@ -289,6 +289,8 @@ def test_it_goes_into_a_judge_file(tmp_path: Path) -> None:
         ({"inside": torch.zeros(1, 3, 12, 12)}, "at least 2"),
         ({"steps": 0}, "steps 0 and batch 64 must be at least 1"),
         ({"batch": 0}, "steps 2 and batch 0 must be at least 1"),
+        ({"width": 0}, "width 0 must be at least 1"),
+        ({"hidden": -1}, "hidden -1 at least 0"),
     ],
 )
 def test_what_cannot_be_fitted_is_an_error(given: dict, said: str) -> None:

@@ -47,7 +47,7 @@ def fit_certified_guard(
     front: a front end, such as `TopHats()` for thin lines; pictures then have even sides of at least 4 pixels. kind: what is
     trained, such as a subclass with tighter bounds.
     A guard trained at a small eps was found to certify nothing at a larger one: .1 is the default. keep: the shift is the
-    smallest with a mean s of at least this on `inside`. tell(step, steps, loss). Raises ValueError for shapes, keep, eps, and steps or
+    smallest with a mean s of at least this on `inside`. tell(step, steps, loss). Raises ValueError for shapes, keep, eps, widths, and steps or
     batch below 1, TrainingError where the loss is not finite.
     """
     if inside.dim() != 4 or inside.shape[1:] != outside.shape[1:] or min(len(inside), len(outside)) < 2:
@@ -56,6 +56,8 @@ def fit_certified_guard(
         )
     if not 0 < keep < 1 or not eps >= 0:
         raise ValueError(f"keep {keep} must lie between 0 and 1, eps {eps} be at least 0")
+    if width < 1 or hidden < 0:
+        raise ValueError(f"width {width} must be at least 1 and hidden {hidden} at least 0")
     check_plan(steps, batch)
     with torch.no_grad():
         h = inside[:1] if front is None else front(inside[:1])
