@@ -74,7 +74,8 @@ def list_pictures(data: str, out: Sequence[str], *, scheme: str, seed: int, tell
     if scheme == "oe" and not out:
         raise TrainingError(
             'scheme "oe" (outlier exposure) learns from pictures that are no class, and no out folder was given: '
-            'add --out FOLDER (in Python: out=["FOLDER"]), or use scheme "ceda" or "acet", which make their own noise'
+            'add --out FOLDER (in Python: out=["FOLDER"]; `openset outliers FOLDER` makes some), or use scheme "ceda" or '
+            '"acet", which make their own noise'
         )
     places, out_notes = _out_places(out)  # a slip in the command is told before a long reading
     alone = survey(data).labels

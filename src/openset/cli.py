@@ -21,6 +21,7 @@ from ._cli.demo import demo
 from ._cli.export import export
 from ._cli.guard import STOPPED
 from ._cli.info import info
+from ._cli.outliers import outliers
 from ._cli.predict import predict
 from ._cli.reproduce import reproduce
 from ._cli.train import train
@@ -64,6 +65,7 @@ def openset(
 for command, short in (
     (predict, "Judge pictures: accepted or unknown."),
     (check, "Find what is wrong with a folder before training."),
+    (outliers, "Make pictures that are no class, to train with."),
     (train, "Train from folders of pictures."),
     (export, "Make a trained run one judge file."),
     (calibrate, "Give a judge thresholds with a guarantee."),

@@ -1,0 +1,44 @@
+"""`openset outliers`: pictures that are no class, made on the spot, for `openset train --scheme oe`."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Annotated, Any
+
+import typer
+
+from .._words import counted
+from .guard import guarded, on_terminal, say
+
+
+@guarded
+def outliers(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="A new folder: DIR/<kind>/00000.png, ...")],
+    count: Annotated[int, typer.Option(min=1, metavar="N", help="Pictures in all.")] = 2_000,
+    size: Annotated[int, typer.Option(min=16, metavar="PIXELS", help="Their side.")] = 128,
+    gray: Annotated[bool, typer.Option("--gray", help="Without colour, as the classes' pictures are.")] = False,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same pictures for the same seed.")] = 0,
+) -> int:
+    """Make pictures that are no class: letters, scribbles, patterns, noise, crops of photographs.
+
+    \b
+    For outlier exposure, where you have no such pictures of your own (yours are better):
+      openset outliers strange/
+      openset train data/ --scheme oe --out strange/
+    """
+    from ..data.outliers import make_outliers
+
+    with _progress() as tell:
+        made = make_outliers(folder, count, size=size, gray=gray, seed=seed, tell=tell)
+    say(f"{counted(count, 'picture')} in '{folder}': " + ", ".join(f"{n:,} {kind}" for kind, n in made.items()) + ".")
+    if "photographs" not in made:
+        say("Crops of photographs need scikit-learn and were left out: pip install 'openset[train]'.")
+    return 0
+
+
+def _progress() -> Any:
+    if not on_terminal():
+        return nullcontext(lambda _done, _of: None)
+    from .bars import done_of
+
+    return done_of("drawing")
