@@ -1,4 +1,4 @@
-"""A certified guard whose bounds are linear ones, tighter than intervals, at about three times the work: to try out what tightness buys.
+"""A certified guard whose bounds are linear ones, tighter than intervals, for more work: to try out what tightness buys.
 
 Intervals lose what two layers do together. A ReLU of z in [l, u], l < 0 < u, lies below the line through (l, 0) and (u, u) and above 0 or z;
 with these lines in place of the ReLUs the score is bounded by one linear function of the pixels, found from the last layer backwards,

@@ -26,7 +26,7 @@ FACES = ("DejaVu", "STIXGeneral", "cmr10", "cmb10", "cmss10", "cmtt10", "cmmi10"
 
 def photographs(n: int, files: list[Path], rng: np.random.Generator) -> Tensor:
     """[n, 1, 28, 28]: square crops, an eighth to the whole of the short side, in gray, half of them inverted, stretched."""
-    return finished(outliers.photographs(n, files, rng, SIDE, gray=True), rng, 0.5, stretched=True)
+    return finished(outliers.photographs(n, outliers.opened(files, gray=True), rng, SIDE), rng, 0.5, stretched=True)
 
 
 def album_files(album: Path | None) -> list[Path]:

@@ -74,11 +74,13 @@ def _small(sheet: Image.Image, side: int) -> Gray:
     return np.asarray(sheet.resize((side, side), Image.Resampling.BOX), np.uint8)
 
 
-def photographs(
-    n: int, files: Sequence[Path], rng: np.random.Generator, side: int = BASE, *, gray: bool = False
-) -> Gray:
-    """uint8 [n, side, side, 3], or [n, side, side] in gray: square crops, an eighth to the whole of the short side."""
-    pictures = [Image.fromarray(load(str(path))).convert("L" if gray else "RGB") for path in files]
+def opened(files: Sequence[Path], *, gray: bool = False) -> list[Image.Image]:
+    """The pictures, whole, to take crops from."""
+    return [Image.fromarray(load(str(path))).convert("L" if gray else "RGB") for path in files]
+
+
+def photographs(n: int, pictures: Sequence[Image.Image], rng: np.random.Generator, side: int = BASE) -> Gray:
+    """uint8 [n, side, side, 3], or [n, side, side] of gray pictures: square crops, an eighth to the whole of the short side."""
     crops = []
     for _ in range(n):
         picture = pictures[int(rng.integers(len(pictures)))]
@@ -149,20 +151,19 @@ def make_outliers(
     Raises DataError where the folder holds something already, the disk refuses, or count or size is too small (1 a kind; 16 pixels).
     """
     place, home = Path(folder), find_spec("sklearn")
-    kinds = [*MAKERS, *(["photographs"] if home is not None and home.origin is not None else [])]
+    album = Path(home.origin).parent / "datasets" / "images" if home is not None and home.origin is not None else None
+    kinds = [*MAKERS, *(["photographs"] if album else [])]
     if count < len(kinds) or size < 16:
         raise DataError(f"count {count} must be at least {len(kinds)} and size {size} at least 16 pixels")
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise DataError(f"'{place}' is there and not empty: give a new folder, or empty it")
     made = {kind: count // len(kinds) + (i < count % len(kinds)) for i, kind in enumerate(kinds)}
-    done = 0
+    whole, done = opened([album / name for name in PHOTOGRAPHS] if album else [], gray=gray), 0
     for kind, n in made.items():
         rng = np.random.default_rng([seed, *kind.encode()])
         for i in range(n):
             if kind == "photographs":
-                assert home is not None
-                files = [Path(str(home.origin)).parent / "datasets" / "images" / name for name in PHOTOGRAPHS]
-                picture = photographs(1, files, rng, size, gray=gray)
+                picture = photographs(1, whole, rng, size)
             else:
                 picture = inverted(MAKERS[kind](1, rng, size), rng)
                 picture = picture if gray else coloured(picture, rng)

@@ -10,7 +10,7 @@ guard has no box term (the last sum): rays on which all h_j stay dead kept s for
 grows along every ray but 0, so s -> 0 there. Behind a front end, whose output lies in [0, 1], w may have any sign: what the layers make of
 [0, 1] is bounded, and the box term does the rest. No class overtakes the net's, so the argmax cannot change (the proof stands in
 `_mixed.py`); with a class that refuses, only that one can. The guard covers what resembles the out-pictures that
-taught it and no more; certificates of thin-lined pictures were found to be vacuous.
+taught it and no more; on bare pixels, certificates of thin-lined pictures were found to be vacuous.
 """
 
 from __future__ import annotations
