@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from openset import attack
 from openset.heads import CertifiedGuard, CertifiedGuards, fit_certified_guard, fit_certified_guards
+from test_certified import Score
 
 K, EPS, KEEP = 4, 0.05, 0.99
 
@@ -30,20 +31,6 @@ def dark(n: int, seed: int) -> Tensor:
 
 def noise(n: int, seed: int) -> Tensor:
     return torch.rand((n, 3, 12, 12), generator=source(seed))
-
-
-class Sure(nn.Module):
-    """The guarded log-probabilities of a net that is certain everywhere: what an attack raises."""
-
-    def __init__(self, guard: CertifiedGuard) -> None:
-        super().__init__()
-        self.guard = guard
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits = torch.zeros(len(x), K)
-        logits[:, 1] = 1e4
-        made: Tensor = self.guard({"pixels": x, "logits": logits})
-        return made
 
 
 def share(guard: CertifiedGuard, x: Tensor) -> Tensor:
@@ -74,7 +61,7 @@ def test_each_kind_is_certified_by_the_member_that_learnt_it(guard: CertifiedGua
 def test_no_attack_of_the_family_passes_a_certificate(guard: CertifiedGuards) -> None:
     z = torch.cat([noise(4, 5), dark(4, 6), 0.5 * even(4, 7) + 0.5 * noise(4, 8), even(2, 9)])
     certified = guard.certify(z, EPS, K)
-    found = attack.worst(Sure(guard), z, eps=EPS, generator=source(0), budget="quick", images=even(8, 10))
+    found = attack.worst(Score(guard, K), z, eps=EPS, generator=source(0), budget="quick", images=even(8, 10))
     for name, values in found.by.items():
         assert (values.numpy() <= certified + 1e-6).all(), name
 
@@ -93,7 +80,7 @@ def test_every_ray_ends_at_the_uniform_prediction(guard: CertifiedGuards) -> Non
     assert bounds.max() < 1 / K + 1e-3
     with torch.no_grad():
         for alpha in (1e4, 1e5, 1e6):
-            assert (Sure(guard)(alpha * x).exp().amax(1).numpy() <= bounds + 1e-6).all()
+            assert (Score(guard, K)(alpha * x).exp().amax(1).numpy() <= bounds + 1e-6).all()
 
 
 def test_members_are_fitted_as_one_is_and_the_steps_of_all_are_told() -> None:
