@@ -160,7 +160,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=6_000)
     parser.add_argument("--width", type=int, default=24)
     parser.add_argument("--hidden", type=int, default=64)
-    parser.add_argument("--eps", type=float, default=0.015, help="of the balls that a guard is taught")
+    parser.add_argument("--eps", type=float, default=0.025, help="of the balls that a guard is taught")
     parser.add_argument("--votes", type=int, default=1_000, help="of the smoothing")
     parser.add_argument("--crops", type=int, default=600, help="of a set")
     parser.add_argument("--seed", type=int, default=0)
