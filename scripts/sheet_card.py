@@ -132,9 +132,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cache", type=Path, default=Path("runs/sheet-music"))
     parser.add_argument("--judge", default="sheet-music")
-    parser.add_argument(
-        "--second", type=Path, help="the judge file whose backbone looks again, where the build was given one"
-    )
     parser.add_argument("--measure", action="store_true", help="measure on made pictures first (about fifteen minutes)")
     args = parser.parse_args()
     judge = open_judge(args.judge)
@@ -143,7 +140,7 @@ def main() -> None:
         from openset.sheetmusic.build import Plan
         from openset.sheetmusic.measure import measure
 
-        measure(args.cache, Plan(), threshold.value, lambda line: print(line, flush=True), second=args.second)
+        measure(args.cache, Plan(), threshold.value, lambda line: print(line, flush=True))
 
     def read(name: str) -> Any:
         file = args.cache / name

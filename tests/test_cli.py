@@ -444,7 +444,7 @@ def test_from_folders_to_a_decision(run: Run, here: Path) -> None:
     code, out, _ = run("info", "sure.onnx")
     assert code == 0
     assert "dark: accepted from a confidence of" in out
-    assert "scheme: plain" in out
+    assert "scheme: oe" in out
 
 
 def test_calibrate_without_enough_pictures_says_how_many_and_writes_nothing(run: Run, here: Path, judge: str) -> None:

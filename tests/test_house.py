@@ -27,7 +27,7 @@ ROOMS = {  # room: (its modules, the rooms it may import from)
     "reproduce": ("reproduce", "parcels images decide data nets attack audit export training"),
     "export": ("export", "parcels file judge"),
     "training": (
-        "training _loop _material _runfacts _schedule _watch loader runfile",
+        "training _drawn _loop _material _runfacts _schedule _watch loader runfile",
         "parcels images decide judge data nets attack export",
     ),
     "wrapping": ("wrapping _wrapchecks _wrapfit _wrapped", "parcels decide judge nets heads audit export training"),

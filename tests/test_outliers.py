@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import openset
 from openset.cli import app
 from openset.data.outliers import MAKERS, letters, make_outliers, patterns
-from openset.errors import DataError, TrainingError
+from openset.errors import DataError
 
 KINDS = {*MAKERS, "photographs"}
 
@@ -76,8 +76,6 @@ def test_the_command_makes_what_outlier_exposure_learns_from(tmp_path: Path) -> 
         for i in range(12):
             noisy = np.random.default_rng([level, i]).integers(level - 40, level + 40, (32, 32, 3), np.uint8)
             Image.fromarray(noisy).save(tmp_path / "data" / name / f"{i}.png")
-    with pytest.raises(TrainingError, match="openset outliers FOLDER"):
-        openset.train(tmp_path / "data", scheme="oe", output=tmp_path / "run", progress=False)
     strange = tmp_path / "stränge pictures"
     result = CliRunner().invoke(app, ["outliers", str(strange), "--count", "40", "--size", "32"])
     assert result.exit_code == 0

@@ -68,15 +68,9 @@ class Listing:
 def list_pictures(data: str, out: Sequence[str], *, scheme: str, seed: int, tell: Tell) -> Listing:
     """Read the folders' layout and split them by `seed`. tell(what, done, total) as it goes.
 
-    Raises DataError for folders that cannot be used, TrainingError where the scheme lacks its pictures: one class and
-    no out folder, outlier exposure without one, or an out folder of which no picture is left.
+    Raises DataError for folders that cannot be used, TrainingError for one class without an out folder, or an out folder of which
+    no picture is left.
     """
-    if scheme == "oe" and not out:
-        raise TrainingError(
-            'scheme "oe" (outlier exposure) learns from pictures that are no class, and no out folder was given: '
-            'add --out FOLDER (in Python: out=["FOLDER"]; `openset outliers FOLDER` makes some), or use scheme "ceda" or '
-            '"acet", which make their own noise'
-        )
     places, out_notes = _out_places(out)  # a slip in the command is told before a long reading
     alone = survey(data).labels
     if len(alone) == 1 and not out:
@@ -98,7 +92,7 @@ def list_pictures(data: str, out: Sequence[str], *, scheme: str, seed: int, tell
     if len(labels) == 1:
         other = "other" if labels[0] != "other" else "not other"
         labels = (labels[0], other)
-        outside = _as_other(outside, scheme, seed)
+        outside = [replace(e, label=1) for e in outside]
         notes.append(f"One class was given: the pictures of the out folders are the class {other!r}.")
     entries += outside
     for k, label in enumerate(labels):
@@ -164,22 +158,6 @@ def _check_folders(given: Sequence[Entry], left: Sequence[Entry], why: str) -> N
             )
 
 
-def _as_other(outside: list[Entry], scheme: str, seed: int) -> list[Entry]:
-    """The out-pictures as class 1. For "oe" every second one to train on, by the seed, stays an out-picture."""
-
-    def stays_out(entry: Entry) -> bool:
-        digest = hashlib.sha256(f"{seed}\0{entry.key}".encode("utf-8", "surrogateescape")).digest()
-        return scheme == "oe" and entry.side == "train" and digest[0] % 2 == 0
-
-    made = [e if stays_out(e) else replace(e, label=1) for e in outside]
-    if scheme == "oe" and not any(e.label == OUT for e in made):
-        raise TrainingError(
-            f"{counted(len(outside), 'out-picture')}: too few for both the class 'other' and outlier exposure: "
-            'add more, or use scheme "ceda" or "acet"'
-        )
-    return made
-
-
 def _fingerprint(labels: Sequence[str], entries: Sequence[Entry]) -> str:
     digest = hashlib.sha256("\0".join(labels).encode("utf-8", "surrogateescape"))
     for e in entries:
@@ -238,7 +216,7 @@ def decode(listing: Listing, pre: Preprocess, *, memory: int, workers: int, tell
                     f"class {label!r} has no readable picture left to {what}: run `openset check` on the folders to see "
                     f"why. {' '.join(notes[:3])}"
                 )
-    if listing.scheme == "oe" and not len(out):
+    if listing.scheme == "oe" and not len(out) and any(e.label == OUT for e in listing.entries):
         raise TrainingError(
             'scheme "oe" (outlier exposure) has no readable out-picture left to train on: run `openset check` with --out '
             f"to see why, or use another scheme. {' '.join(notes[:3])}"

@@ -54,7 +54,7 @@ def openset(
     \b
     From pictures to decisions:
       openset check data/
-      openset train data/ -o runs/mine --scheme acet
+      openset train data/ -o runs/mine
       openset export runs/mine -o judge.onnx
       openset predict judge.onnx x.jpg folder/
     With the judge that is shipped:

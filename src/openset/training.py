@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from . import _material
+from ._drawn import with_drawn
 from ._loop import fit
 from ._runfacts import check_config, device_of, earlier_run, facts_of, held_out, sized, try_net, versions, with_length
 from ._schedule import Config, Optimiser, Scheme, State, reproducible
@@ -117,7 +118,7 @@ def train(
     data: str | os.PathLike[str],
     *,
     out: Sequence[str | os.PathLike[str]] | str | os.PathLike[str] = (),
-    scheme: Scheme = "plain",
+    scheme: Scheme = "oe",
     net: str = "docnet",
     size: int | None = None,
     pretrained: bool = False,
@@ -152,10 +153,12 @@ def train(
       "acet-mended"  the same on half as many out-pictures, moved by `_mended.climbed`: starts that need no gradient, then
                ascents through dead ReLUs that go on between updates where the net is surest. `attack_steps` is not used.
                Three quarters of its noise are permuted pictures; its out-loss weighs 0.4 of the others'.
-      "oe"     pictures of the `out` folders; out-loss cross entropy to uniform (Hendrycks et al. 2019).
+      "oe"     pictures of the `out` folders; out-loss cross entropy to uniform (Hendrycks et al. 2019). Without such folders
+               pictures are drawn as `openset.data.outliers` does, as many as train, 200 to 2,000: the default,
+               chosen by `benchmarks/made_outliers.py` and `benchmarks/choosing.py`.
     out: folders of pictures that are no class. With several classes, ceda and acet take half of each out-batch from
     them (rounded down) and half noise; plain only measures on them. With ONE class folder they become the class
-    "other", and the scheme's out-pictures are noise (ceda, acet) or every second training picture of them (oe).
+    "other", and the scheme's out-pictures are noise (ceda, acet) or drawn ones (oe).
     eps: .1 by default, a cautious choice below the paper's .3; no benchmark in this tree decides between them yet.
 
     net: "docnet", "lenet", "resnet-small" or a timm name; size: side of its pictures in pixels (default the net's
@@ -230,6 +233,9 @@ def train(
         if len(material.train.targets) < listing.count("train"):
             try_net(model, config, len(material.train.targets))
         config = with_length(config, epochs, patience, len(material.train.targets))
+        if scheme == "oe" and not len(material.out):
+            material, told = with_drawn(material, seed=seed_of(seed, "drawn"), tell=watch.tell)
+            notes.append(told)
         notes = [*listing.notes, *notes]
         for note in notes:
             watch.say(note)

@@ -22,9 +22,9 @@ def outliers(
     """Make pictures that are no class: letters, scribbles, patterns, noise, crops of photographs.
 
     \b
-    For outlier exposure, where you have no such pictures of your own (yours are better):
+    `openset train` draws its own where it is given no --out. Here they are files, to look at or to add yours to:
       openset outliers strange/
-      openset train data/ --scheme oe --out strange/
+      openset train data/ --out strange/
     """
     from ..data.outliers import make_outliers
 

@@ -50,8 +50,11 @@ def train(
         list[str] | None, typer.Option(metavar="DIR", help="A folder of pictures that are no class; repeatable.")
     ] = None,
     scheme: Annotated[
-        Scheme, typer.Option(help="Taught to be unsure on: nothing, noise, attacked noise (twice), the --out pictures.")
-    ] = Scheme.plain,
+        Scheme,
+        typer.Option(
+            help="Taught to be unsure on: nothing, noise, attacked noise (twice), the --out pictures (drawn ones without any)."
+        ),
+    ] = Scheme.oe,
     net: Annotated[str, typer.Option(help="docnet, lenet, resnet-small, or a timm name.")] = "docnet",
     size: Annotated[int | None, typer.Option(min=1, metavar="PIXELS", help="Side of the net's pictures.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: what makes about 1,000 steps.")] = None,

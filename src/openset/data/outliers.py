@@ -7,7 +7,7 @@ be unsure of what resembles them, and of nothing else (Hendrycks et al. 2019, ar
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -140,6 +140,34 @@ MAKERS: dict[str, Callable[[int, np.random.Generator, int], Gray]] = {
 PHOTOGRAPHS = ("china.jpg", "flower.jpg")  # scikit-learn's
 
 
+def _album() -> list[Path]:
+    """scikit-learn's photographs; none where it is not installed."""
+    home = find_spec("sklearn")
+    folder = Path(home.origin).parent / "datasets" / "images" if home is not None and home.origin is not None else None
+    return [folder / name for name in PHOTOGRAPHS] if folder else []
+
+
+def shares(count: int) -> dict[str, int]:
+    """Kind -> how many of `count` pictures: equally many, but for a rest. Photographs only where scikit-learn is."""
+    kinds = [*MAKERS, *(["photographs"] if _album() else [])]
+    return {kind: count // len(kinds) + (i < count % len(kinds)) for i, kind in enumerate(kinds)}
+
+
+def drawn(count: int, *, size: int, gray: bool, seed: int) -> Iterator[tuple[str, int, Gray]]:
+    """Kind, number within it, picture: uint8 [size, size, 3], or [size, size] where gray; `count` of them, each drawn when it is asked
+    for. The same for the same arguments."""
+    whole = opened(_album(), gray=gray)
+    for kind, n in shares(count).items():
+        rng = np.random.default_rng([seed, *kind.encode()])
+        for i in range(n):
+            if kind == "photographs":
+                picture = photographs(1, whole, rng, size)
+            else:
+                picture = inverted(MAKERS[kind](1, rng, size), rng)
+                picture = picture if gray else coloured(picture, rng)
+            yield kind, i, picture[0]
+
+
 def make_outliers(
     folder: str | os.PathLike[str], count: int = 2_000, *, size: int = 128, gray: bool = False, seed: int = 0,
     tell: Callable[[int, int], None] = lambda *_: None,
@@ -150,29 +178,17 @@ def make_outliers(
     scikit-learn (`openset[train]`) and are left out without it. The same pictures for the same arguments. tell(done, of).
     Raises DataError where the folder holds something already, the disk refuses, or count or size is too small (1 a kind; 16 pixels).
     """
-    place, home = Path(folder), find_spec("sklearn")
-    album = Path(home.origin).parent / "datasets" / "images" if home is not None and home.origin is not None else None
-    kinds = [*MAKERS, *(["photographs"] if album else [])]
-    if count < len(kinds) or size < 16:
-        raise DataError(f"count {count} must be at least {len(kinds)} and size {size} at least 16 pixels")
+    place, made = Path(folder), shares(count)
+    if not all(made.values()) or size < 16:
+        raise DataError(f"count {count} must be at least {len(made)} and size {size} at least 16 pixels")
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise DataError(f"'{place}' is there and not empty: give a new folder, or empty it")
-    made = {kind: count // len(kinds) + (i < count % len(kinds)) for i, kind in enumerate(kinds)}
-    whole, done = opened([album / name for name in PHOTOGRAPHS] if album else [], gray=gray), 0
-    for kind, n in made.items():
-        rng = np.random.default_rng([seed, *kind.encode()])
-        for i in range(n):
-            if kind == "photographs":
-                picture = photographs(1, whole, rng, size)
-            else:
-                picture = inverted(MAKERS[kind](1, rng, size), rng)
-                picture = picture if gray else coloured(picture, rng)
-            target = place / kind / f"{i:05d}.png"
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(picture[0]).save(target)
-            except OSError as error:
-                raise DataError(f"'{target}' could not be written: {error.strerror or error}") from error
-            done += 1
-            tell(done, count)
+    for done, (kind, i, picture) in enumerate(drawn(count, size=size, gray=gray, seed=seed), 1):
+        target = place / kind / f"{i:05d}.png"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(target)
+        except OSError as error:
+            raise DataError(f"'{target}' could not be written: {error.strerror or error}") from error
+        tell(done, count)
     return made

@@ -18,9 +18,6 @@ def main() -> None:
     )
     parser.add_argument("--target", type=Path, default=SHIPPED, help="the judge file to write")
     parser.add_argument("--workers", type=int, default=2, help="processes that make pictures")
-    parser.add_argument(
-        "--second", type=Path, help="a judge file whose backbone looks again; default: one trained here"
-    )
     parser.add_argument("--tiny", action="store_true", help="a few pictures and steps: to see that every stage runs")
     args = parser.parse_args()
     tiny = Plan(
@@ -37,7 +34,7 @@ def main() -> None:
         prevalence=0.5,
     )
     plan = tiny if args.tiny else Plan()
-    build_judge(args.cache, plan, lambda line: print(line, flush=True), args.workers, args.target, args.second)
+    build_judge(args.cache, plan, lambda line: print(line, flush=True), args.workers, args.target)
 
 
 if __name__ == "__main__":

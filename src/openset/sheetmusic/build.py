@@ -5,7 +5,6 @@ Every stage leaves its result in the cache folder and is skipped when that is wh
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -21,14 +20,13 @@ from safetensors.torch import load_file, save_file
 
 from .. import __version__
 from ..decide import fit_thresholds
-from ..errors import DataError
 from ..export import export
 from ..types import JudgeInfo, Threshold
 from . import assets, fonts
 from .acet import NoiseAttack
 from .corpus import Corpus, build
 from .fit import fit_backbone
-from .net import LABELS, PREPROCESS, Backbone, Pooling, SheetNet, TwoLooks
+from .net import LABELS, NARROW, PREPROCESS, WIDE, Backbone, Pooling, SheetNet, TwoLooks, Wide
 from .pool import Pages, fit_looks, read_pages
 from .recipe import classes_of, loader
 
@@ -44,7 +42,7 @@ ASSUMPTION = (
 @dataclass(frozen=True)
 class Stage:
     """One training of a backbone: on which parts, how long, from the weights of which stage (none: random ones), and how noise is
-    attacked meanwhile (eps 0: it is not)."""
+    attacked meanwhile (eps 0: it is not); widths: of the backbone, the same as of its start."""
 
     name: str
     parts: tuple[str, ...]
@@ -55,15 +53,17 @@ class Stage:
     attack_steps: int = 3
     rows: int = 4
     every: int = 1
+    widths: Wide = WIDE
 
 
 EVERYTHING = ("train", "real", "more", "hard")
 STAGES = (
     Stage("plain", ("train", "real"), 5_000, 3e-3),
     Stage("long", EVERYTHING, 7_000, 2e-3, start="plain", eps=0.06, attack_steps=4, rows=3),
-    Stage("second", EVERYTHING, 6_000, 3e-3),
+    Stage("second", EVERYTHING, 12_000, 3e-3, eps=0.06, attack_steps=4, rows=3, every=2, widths=NARROW),
 )
-FIRST, SECOND = "long", "second"  # the stages whose backbones the judge reads a page with, and looks again with
+FIRST, SECOND = "long", "second"  # the stages whose backbones read a page
+LOOKS = f"{FIRST}-{SECOND}"
 
 
 @dataclass(frozen=True)
@@ -126,27 +126,6 @@ def _said(say: Say, name: str, line: str) -> None:
     say(f"{name}: {line}")
 
 
-def backbone_of(judge: Path) -> Backbone:
-    """The backbone inside a judge file of this net. Raises DataError where the file holds none."""
-    import onnx
-
-    graph = onnx.load(judge).graph
-    head = "net.backbone."
-    found = {
-        t.name[len(head) :]: torch.from_numpy(onnx.numpy_helper.to_array(t).copy())
-        for t in graph.initializer
-        if t.name.startswith(head)
-    }
-    net = Backbone()
-    missing = [name for name in net.state_dict() if name not in found and not name.endswith("num_batches_tracked")]
-    if missing:
-        raise DataError(
-            f"{str(judge)!r} holds no backbone of this net: {missing[0]} is missing ({len(missing)} in all)"
-        )
-    net.load_state_dict(found, strict=False)
-    return net.eval()
-
-
 def train_backbones(cache: Path, stages: tuple[Stage, ...], seed: int, say: Say) -> None:
     """The stages one after another, each kept under its name; those that are whole are left alone."""
     for k, stage in enumerate(stages):
@@ -161,12 +140,13 @@ def train_backbones(cache: Path, stages: tuple[Stage, ...], seed: int, say: Say)
             lr=stage.lr,
             start=cache / stage.start / "backbone.safetensors" if stage.start else None,
             attack=attack,
+            widths=stage.widths,
             say=partial(_said, say, stage.name),
         )
 
 
-def load_backbone(folder: Path) -> Backbone:
-    net = Backbone()
+def load_backbone(folder: Path, widths: Wide = WIDE) -> Backbone:
+    net = Backbone(widths)
     net.load_state_dict(load_file(folder / "backbone.safetensors"))
     return net.eval()
 
@@ -209,32 +189,24 @@ def thresholds_of(pooling: TwoLooks, pages: Pages, plan: Plan, say: Say) -> Mapp
     return found
 
 
-def two_looks(cache: Path, second: Path | None = None) -> tuple[SheetNet, str]:
-    """The net of both trained backbones, its pooling not yet fitted, and their names. second: see `build_judge`."""
-    again = backbone_of(second) if second else load_backbone(cache / SECOND)
-    name = hashlib.sha256(second.read_bytes()).hexdigest()[:8] if second else SECOND
-    return SheetNet(load_backbone(cache / FIRST), second=again), f"{FIRST}-{name}"
+def two_looks(cache: Path, plan: Plan, say: Say) -> SheetNet:
+    """The net of both trained backbones with its pooling fitted."""
+    net = SheetNet(load_backbone(cache / FIRST), second=load_backbone(cache / SECOND, NARROW))
+    net.pooling = fit_looks(pages_of(cache, net, LOOKS, "train", plan.pages, say), seed=plan.seed)
+    return net
 
 
-def build_judge(
-    cache: Path, plan: Plan, say: Say = print, workers: int = 2, target: Path = SHIPPED, second: Path | None = None
-) -> Path:
-    """All stages; returns the judge file. Raises OpensetError where a stage cannot be done.
-
-    second: a judge file of this net whose (first) backbone looks again, in place of one trained here.
-    """
+def build_judge(cache: Path, plan: Plan, say: Say = print, workers: int = 2, target: Path = SHIPPED) -> Path:
+    """All stages; returns the judge file. Raises OpensetError where a stage cannot be done."""
     began = time.monotonic()
     make_data(cache, plan, say, workers)
-    stages = tuple(stage for stage in plan.stages if stage.name != SECOND or second is None)
-    train_backbones(cache, stages, plan.seed, say)
-    net, name = two_looks(cache, second)
-    net.pooling = fit_looks(pages_of(cache, net, name, "train", plan.pages, say), seed=plan.seed)
+    train_backbones(cache, plan.stages, plan.seed, say)
+    net = two_looks(cache, plan, say)
     save_file(net.pooling.state_dict(), cache / "pooling.safetensors")
-    thresholds = thresholds_of(net.pooling, pages_of(cache, net, name, "calibration", None, say), plan, say)
+    thresholds = thresholds_of(net.pooling, pages_of(cache, net, LOOKS, "calibration", None, say), plan, say)
     facts = {
         "made_with": f"openset {__version__}, python -m openset.sheetmusic",
         "plan": asdict(plan),
-        "backbones": name,
         "counts": "staff notation with notes; not: empty staves, tablature alone, chord sheets",
         "scheme": "two looks that must agree; outlier exposure through a shared background class, the first then ACET on noise",
         "date": time.strftime("%Y-%m-%d"),

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from .corpus import Corpus
 from .crops import IGNORE, draw, jumble
-from .net import OUT, SHEET, Backbone, ink
+from .net import OUT, SHEET, WIDE, Backbone, Wide, ink
 
 SIZE = 320
 BATCH = 16
@@ -86,7 +86,7 @@ def fit_backbone(
     lr: float = 3e-3,
     start: Path | None = None,
     attack: Attack | None = None,
-    net: Backbone | None = None,
+    widths: Wide = WIDE,
     say: Callable[[str], None] = print,
 ) -> Backbone:
     """Train for `steps` steps of 16 crops; returns the averaged net in eval mode. classes: each sample's cell class.
@@ -100,9 +100,9 @@ def fit_backbone(
         folder / "backbone.safetensors",
         folder / "fit.json",
     )
-    net = (net or Backbone()).to(memory_format=torch.channels_last)
-    mean = Backbone()
     torch.manual_seed(seed)
+    net = Backbone(widths).to(memory_format=torch.channels_last)
+    mean = Backbone(widths)
     if start:
         net.load_state_dict(load_file(start))
     mean.load_state_dict(net.state_dict())

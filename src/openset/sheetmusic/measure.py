@@ -18,10 +18,10 @@ import torch
 from ..export import export
 from ..metrics import auroc, auroc_interval, clopper_pearson, mmc
 from ..types import JudgeInfo
-from .build import MEASURED, Plan, Say, load_backbone, make_data, pages_of, probabilities, two_looks
+from .build import LOOKS, MEASURED, Plan, Say, load_backbone, make_data, pages_of, probabilities, two_looks
 from .corpus import Corpus
 from .net import LABELS, PREPROCESS, SheetNet
-from .pool import Pages, fit_looks, fit_pooling, pixels_of
+from .pool import Pages, fit_pooling, pixels_of
 from .stress import attacked_noise
 
 HIGH = 0.95
@@ -65,9 +65,7 @@ def at_recall(p_sheet: np.ndarray, recall: float) -> float:
     return float(np.quantile(p_sheet, 1 - recall))
 
 
-def measure(
-    cache: Path, plan: Plan, threshold: float, say: Say, workers: int = 2, second: Path | None = None
-) -> dict[str, Any]:
+def measure(cache: Path, plan: Plan, threshold: float, say: Say, workers: int = 2) -> dict[str, Any]:
     """All numbers of the card. `plain` is the first backbone before ACET with a two-class pooling: no "neither", and one look."""
     judges: Mapping[str, bool] = {"plain": True, "outlier exposure": False, "shipped": False}
     make_data(cache, plan, say, workers, MEASURED)
@@ -75,8 +73,7 @@ def measure(
     scores = torch.cat([pixels_of(page)[:, :1, :512, :512] for page in _some_scores(cache)])
     for title, two in judges.items():
         if title == "shipped":
-            net, name = two_looks(cache, second)
-            net.pooling = fit_looks(pages_of(cache, net, name, "train", plan.pages, say), seed=plan.seed)
+            net, name = two_looks(cache, plan, say), LOOKS
         else:
             net, name = SheetNet(load_backbone(cache / "plain")), "plain"
             pages = pages_of(cache, net, name, "train", COMPARED, say)

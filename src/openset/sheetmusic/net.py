@@ -3,8 +3,8 @@
 A page of 1,024 pixels is read at 1, 1/2 and 1/4 of its size by the same 0.5 M-parameter backbone (stride 16), which
 answers for every cell: sheet music, other, or neither (out-distribution). The page's answer is a small learned
 function of how much evidence there is and how strong, at each scale; not the single best cell (max pooling lets one
-bad cell decide). A second backbone, trained apart, looks again at the window of 512 pixels that holds most of the evidence,
-and a page is sheet music as far as both say so: they err on different pages.
+bad cell decide). A second backbone, narrower and trained apart, reads the page as well, and it is sheet music as far as both say
+so: they err on different pages.
 
 Three inner classes, two labels: the mass of "neither" is shared out evenly, P(sheet) = q_sheet + q_out / 2. A shared
 background class and outlier exposure to the uniform have the same optimum (Bitterwolf et al. 2022, arXiv 2206.09880).
@@ -23,8 +23,10 @@ from ..types import Preprocess
 LABELS = ("sheet_music", "other")
 SHEET, OTHER, OUT = 0, 1, 2
 STRIDE = 16
-SCALES, CLOSE = (1, 2, 4), (1, 2)  # of the whole page, and of the window looked at again
-WINDOW = 32  # its side in cells
+SCALES = (1, 2, 4)  # the page is divided by
+Wide = tuple[int, int, int, int]
+WIDE: Wide = (12, 24, 48, 96)
+NARROW: Wide = (8, 16, 32, 64)  # two fifths of the time
 PREPROCESS = Preprocess(mode="fit", size=1024, multiple=64, min_side=64)
 
 
@@ -52,7 +54,7 @@ def down(inside: int, outside: int) -> nn.Sequential:
 class Backbone(nn.Module):
     """Gray [B, 1, H, W], 0 ink and 1 paper -> logits of the cells [B, 3, H/16, W/16]. Sees about 300 pixels a cell."""
 
-    def __init__(self, widths: tuple[int, int, int, int] = (12, 24, 48, 96)) -> None:
+    def __init__(self, widths: Wide = WIDE) -> None:
         super().__init__()
         a, b, c, d = widths
         self.body = nn.Sequential(
@@ -82,24 +84,6 @@ def evidence(logits: Tensor) -> Tensor:
 def inked(spread: Tensor) -> Tensor:
     """Ink [B, h, w] -> [B, h, w] in (0, 1): is there any?"""
     return torch.sigmoid(40 * (spread - 0.12))
-
-
-def window(gray: Tensor, logits: Tensor, spread: Tensor) -> Tensor:
-    """The square of WINDOW cells with the most evidence, [B, 1, 512, 512]; white where it sticks out of the page.
-
-    gray: [B, 1, H, W]; logits, spread: of its cells. Evidence is the number of inked cells that are likely sheet music.
-    """
-    near = F.avg_pool2d(evidence(logits), 3, 1, 1, count_include_pad=False)
-    likely = F.pad(inked(spread).unsqueeze(1) * torch.sigmoid(near), (0, WINDOW - 1, 0, WINDOW - 1))
-    sums = F.avg_pool2d(likely, WINDOW, 1)
-    best = sums.flatten(1).argmax(1)
-    line = best // sums.shape[3]
-    place = best - line * sums.shape[3]  # not %: the exporter cannot write it with a side that varies
-    offsets = torch.arange(WINDOW * STRIDE, device=gray.device)
-    down, along = ((at * STRIDE).unsqueeze(1) + offsets for at in (line, place))
-    wide = F.pad(gray, (0, WINDOW * STRIDE, 0, WINDOW * STRIDE), value=1.0)
-    cells = down.unsqueeze(2) * wide.shape[3] + along.unsqueeze(1)
-    return wide.flatten(1).gather(1, cells.flatten(1)).view(-1, 1, WINDOW * STRIDE, WINDOW * STRIDE)
 
 
 def pooled(logits: Tensor, spread: Tensor) -> Tensor:
@@ -156,7 +140,7 @@ class Pooling(nn.Module):
 
 
 class TwoLooks(nn.Module):
-    """Both looks' features [B, 45] -> inner log-probabilities [B, 3].
+    """Both looks' features [B, 54] -> inner log-probabilities [B, 3].
 
     P(sheet) is the median of both looks' and 1/2: that of the less sure look where they agree, 1/2 where they do not. So the
     pages accepted at a threshold above 1/2 are those that each look accepts.
@@ -164,7 +148,7 @@ class TwoLooks(nn.Module):
 
     def __init__(self, first: Pooling | None = None, second: Pooling | None = None) -> None:
         super().__init__()
-        self.first, self.second = first or Pooling(), second or Pooling(len(CLOSE))
+        self.first, self.second = first or Pooling(), second or Pooling()
 
     def forward(self, features: Tensor) -> Tensor:
         split = FEATURES * len(SCALES)
@@ -196,10 +180,10 @@ class SheetNet(nn.Module):
         """At each scale the cells' logits [B, 3, h, w] and ink [B, h, w]; those of the second look come last."""
         weights = torch.tensor([0.299, 0.587, 0.114], dtype=pixels.dtype).view(1, 3, 1, 1)
         gray = (pixels * weights).sum(1, keepdim=True).clamp(0, 1)
-        found = [(self.backbone(page), ink(page)) for page in _scaled(gray, SCALES)]
-        if self.second is not None:
-            found += [(self.second(page), ink(page)) for page in _scaled(window(gray, *found[0]), CLOSE)]
-        return found
+        pages = [gray if scale == 1 else F.avg_pool2d(gray, scale) for scale in SCALES]
+        spread = [ink(page) for page in pages]
+        looks = [look for look in (self.backbone, self.second) if look is not None]
+        return [(look(page), known) for look in looks for page, known in zip(pages, spread, strict=True)]
 
     def features(self, pixels: Tensor) -> Tensor:
         """[B, 9 a scale]: the evidence at each scale, pooled."""
@@ -217,7 +201,3 @@ class SheetNet(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.outputs(pixels)["logits"]
-
-
-def _scaled(gray: Tensor, scales: tuple[int, ...]) -> list[Tensor]:
-    return [gray if scale == 1 else F.avg_pool2d(gray, scale) for scale in scales]

@@ -29,7 +29,7 @@ def pixels_of(page: Gray) -> Tensor:
 
 @dataclass(frozen=True)
 class Pages:
-    """Pooled features [N, 27], or [N, 45] with a second look, of whole pages with what they are; use [N]: pages whose label is beyond doubt."""
+    """Pooled features [N, 27], or [N, 54] with a second look, of whole pages with what they are; use [N]: pages whose label is beyond doubt."""
 
     features: Tensor
     family: NDArray[np.str_]
