@@ -88,7 +88,7 @@ def one(name: str, scheme: Scheme, seed: int, options: argparse.Namespace) -> No
     home, began = folders(name, options.data, options.runs), time.process_time()
     run = openset.train(
         home, scheme=scheme, size=SIZE, seed=seed, threads=options.threads,
-        output=options.runs / f"{name}-{scheme}-{seed}", progress=False,
+        output=options.runs / f"{name}-{scheme}-{seed}", resume=True, progress=False,
     )  # fmt: skip
     seconds = time.process_time() - began
     told = {"dataset": name, "scheme": scheme, "seed": seed, "seconds": seconds, **measured(run, name, options.data)}
