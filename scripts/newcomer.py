@@ -1,6 +1,6 @@
 """The seed's failure again: what a newcomer would train to tell sheet music from other pictures, and what it says of notes.
 
-    python scripts/newcomer.py runs/sheet-music            # needs the corpora of `make sheet-music`; some minutes
+    python scripts/newcomer.py runs/sheet-music            # needs the corpora of `make sheet-music`; a quarter of an hour
 
 The newcomer takes engraved and hand-drawn scores, and for "other" what comes to mind: photographs, clip art, screens,
 text. Whole pages, shrunk, no out-pictures, scheme plain. Ruled and graph paper, tablature and empty staves are not among
@@ -38,9 +38,9 @@ def folders(cache: Path, target: Path, count: int, seed: int) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("cache", type=Path)
-    parser.add_argument("--count", type=int, default=700, help="pictures of each class")
+    parser.add_argument("--count", type=int, default=2500, help="pictures of each class")
     parser.add_argument("--size", type=int, default=128, help="the long side to which pages are shrunk")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     home = args.cache / "newcomer"

@@ -33,6 +33,7 @@ from openset.sheetmusic.net import (
 )
 from openset.sheetmusic.pool import Pages, balance, fit_looks, fit_pooling, pixels_of
 from openset.sheetmusic.sample import Sample
+from openset.sheetmusic.stress import aim, attacked_noise, sheet
 
 
 def score(h: int = 900, w: int = 700, space: float = 8.0) -> Sample:
@@ -234,6 +235,35 @@ def test_two_looks_are_as_sure_as_the_less_sure_of_them_and_no_more() -> None:
     for t in (0.55, 0.7):
         clear = (np.abs(p - t) > 1e-5) & (np.abs(q - t) > 1e-5)
         assert ((r > t) == ((p > t) & (q > t)))[clear].all()
+
+
+def test_what_an_attack_climbs_has_a_slope_where_the_looks_disagree() -> None:
+    torch.manual_seed(6)
+    net = SheetNet(second=Backbone(NARROW)).eval()
+    for look, leans in ((net.pooling.first, SHEET), (net.pooling.second, OTHER)):
+        for member in look.members:
+            with torch.no_grad():
+                member[-1].bias[leans] += 3
+    gray = torch.rand(2, 1, 128, 128, requires_grad=True)
+    p = net.outputs(gray.expand(-1, 3, -1, -1))["probabilities"]
+    assert torch.allclose(p, torch.full_like(p, 0.5))
+    assert torch.autograd.grad(p[:, SHEET].sum(), gray)[0].abs().max() == 0  # a plateau: no way up to be seen
+    value = aim(net, gray)
+    assert (torch.autograd.grad(value.sum(), gray)[0].abs().amax((1, 2, 3)) > 0).all()
+    with torch.inference_mode():
+        inner = [torch.exp(q).double().numpy() for q in net.pooling.looks(net.features(gray.expand(-1, 3, -1, -1)))]
+    odds = [(q[:, SHEET] + q[:, OUT] / 2) / (q[:, OTHER] + q[:, OUT] / 2) for q in inner]
+    assert np.allclose(value.detach().numpy(), -np.log(1 / odds[0] + 1 / odds[1]), atol=1e-4)
+
+
+def test_attacked_noise_is_never_less_sure_than_before() -> None:
+    torch.manual_seed(7)
+    net, scores = SheetNet(second=Backbone(NARROW)).eval(), torch.rand(2, 1, 64, 64)
+    before, after = attacked_noise(net, scores, eps=0.1, n=2, seed=0, steps=2, squares=3).T
+    assert (after >= before).all()
+    rng = np.random.default_rng([0, 2])
+    noise = noise_like(scores[[int(rng.integers(2))]], rng)
+    assert np.isclose(before[0], sheet(net, noise), atol=1e-6)
 
 
 def test_each_look_has_its_own_pooling() -> None:

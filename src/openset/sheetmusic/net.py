@@ -130,6 +130,10 @@ class Pooling(nn.Module):
             nn.Sequential(nn.Linear(n, hidden), nn.ReLU(), nn.Linear(hidden, 3)) for _ in range(members)
         )
 
+    def looks(self, features: Tensor) -> list[Tensor]:
+        """The one look's inner log-probabilities [B, 3]."""
+        return [self(features)]
+
     def each(self, features: Tensor) -> list[Tensor]:
         """Every member's logits [B, 3]."""
         known = ((features - self.mean) / self.std).clamp(-5, 5)
@@ -150,9 +154,13 @@ class TwoLooks(nn.Module):
         super().__init__()
         self.first, self.second = first or Pooling(), second or Pooling()
 
-    def forward(self, features: Tensor) -> Tensor:
+    def looks(self, features: Tensor) -> list[Tensor]:
+        """Each look's inner log-probabilities [B, 3]."""
         split = FEATURES * len(SCALES)
-        inner = [torch.softmax(look, 1) for look in (self.first(features[:, :split]), self.second(features[:, split:]))]
+        return [self.first(features[:, :split]), self.second(features[:, split:])]
+
+    def forward(self, features: Tensor) -> Tensor:
+        inner = [torch.softmax(look, 1) for look in self.looks(features)]
         leaning = torch.stack([look[:, SHEET] - look[:, OTHER] for look in inner])  # 2 P(sheet) - 1
         agreed = leaning.amin(0).clamp(min=0) + leaning.amax(0).clamp(max=0)
         masses = torch.stack([agreed.clamp(min=0), (-agreed).clamp(min=0), 1 - agreed.abs()], 1)
