@@ -12,11 +12,8 @@ from ._words import counted
 from .data.outliers import drawn, shares
 from .loader import Material, Pictures, Pixels
 
-LEAST, MOST, WATCHED = (
-    200,
-    2_000,
-    100,
-)  # pictures that teach: as many as train, between these; and others that are watched
+LEAST, MOST = 200, 2_000  # pictures that teach: as many as train, between these
+WATCHED = 100  # others, that are only watched
 ROOM = 500_000_000  # bytes that they may take
 LARGEST = 224  # pixels of a drawn picture's side; larger ones are stretched from this
 LOOKED_AT, STAIN = 64, 4  # pictures looked at for colour, levels that JPEG may stain gray by

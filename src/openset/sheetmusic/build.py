@@ -26,7 +26,7 @@ from . import assets, fonts
 from .acet import NoiseAttack
 from .corpus import Corpus, build
 from .fit import fit_backbone
-from .net import LABELS, NARROW, PREPROCESS, WIDE, Backbone, Pooling, SheetNet, TwoLooks, Wide
+from .net import LABELS, NARROW, PREPROCESS, WIDE, Backbone, Pooling, SheetNet, TwoLooks, Widths
 from .pool import Pages, fit_looks, read_pages
 from .recipe import classes_of, loader
 
@@ -53,7 +53,7 @@ class Stage:
     attack_steps: int = 3
     rows: int = 4
     every: int = 1
-    widths: Wide = WIDE
+    widths: Widths = WIDE
 
 
 EVERYTHING = ("train", "real", "more", "hard")
@@ -145,7 +145,7 @@ def train_backbones(cache: Path, stages: tuple[Stage, ...], seed: int, say: Say)
         )
 
 
-def load_backbone(folder: Path, widths: Wide = WIDE) -> Backbone:
+def load_backbone(folder: Path, widths: Widths = WIDE) -> Backbone:
     net = Backbone(widths)
     net.load_state_dict(load_file(folder / "backbone.safetensors"))
     return net.eval()

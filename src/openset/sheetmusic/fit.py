@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from .corpus import Corpus
 from .crops import IGNORE, draw, jumble
-from .net import OUT, SHEET, WIDE, Backbone, Wide, ink
+from .net import OUT, SHEET, WIDE, Backbone, Widths, ink
 
 SIZE = 320
 BATCH = 16
@@ -86,7 +86,7 @@ def fit_backbone(
     lr: float = 3e-3,
     start: Path | None = None,
     attack: Attack | None = None,
-    widths: Wide = WIDE,
+    widths: Widths = WIDE,
     say: Callable[[str], None] = print,
 ) -> Backbone:
     """Train for `steps` steps of 16 crops; returns the averaged net in eval mode. classes: each sample's cell class.

@@ -24,9 +24,9 @@ LABELS = ("sheet_music", "other")
 SHEET, OTHER, OUT = 0, 1, 2
 STRIDE = 16
 SCALES = (1, 2, 4)  # the page is divided by
-Wide = tuple[int, int, int, int]
-WIDE: Wide = (12, 24, 48, 96)
-NARROW: Wide = (8, 16, 32, 64)  # two fifths of the time
+Widths = tuple[int, int, int, int]
+WIDE: Widths = (12, 24, 48, 96)
+NARROW: Widths = (8, 16, 32, 64)  # two fifths of the time
 PREPROCESS = Preprocess(mode="fit", size=1024, multiple=64, min_side=64)
 
 
@@ -54,7 +54,7 @@ def down(inside: int, outside: int) -> nn.Sequential:
 class Backbone(nn.Module):
     """Gray [B, 1, H, W], 0 ink and 1 paper -> logits of the cells [B, 3, H/16, W/16]. Sees about 300 pixels a cell."""
 
-    def __init__(self, widths: Wide = WIDE) -> None:
+    def __init__(self, widths: Widths = WIDE) -> None:
         super().__init__()
         a, b, c, d = widths
         self.body = nn.Sequential(
