@@ -49,7 +49,7 @@ PACKAGES = {  # package -> kind; all are Debian's but the npm package EMOJI
     "kgeography-data": "screen",
     "marble-data": "screen",
 }
-SECONDS = 360.0
+SECONDS = 1200.0
 LONG_SIDE = {"photo": 1600, "stamp": 480, "screen": 1280}
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".pgm", ".ppm")
 SMALLEST = {"photo": 250, "stamp": 48, "screen": 200}
@@ -147,7 +147,7 @@ def _sort_out(files: Iterable[Path], root: Path, kind: str, target: Path) -> tup
 def fetch(cache: Path, progress: Say = print, chosen: Mapping[str, str] = PACKAGES) -> Path:
     """Fills `cache/assets/<kind>/<package>/` from the packages and returns `cache/assets`; a failed one is only said.
 
-    A package already there is not fetched again, one half done is done anew; after 6 minutes what is left is left out.
+    A package already there is not fetched again, one half done is done anew; after 20 minutes what is left is left out.
     """
     assets = cache / "assets"
     wanted = dict(chosen)

@@ -13,6 +13,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -187,20 +188,23 @@ def _unpack(name: str, into: Path) -> str | None:
             files = packages.debian(name, Path(scratch))
         except packages.FAILURES as error:
             return packages.said(error)[:200] or type(error).__name__
-        into.mkdir(exist_ok=True)
+        kept = Path(scratch, "kept")
+        kept.mkdir()
         for path in walk(files):
             if not path.is_symlink():
-                path.rename(into / path.name)
+                path.rename(kept / path.name)
+        kept.rename(into)
     return None
 
 
 def fetch_fonts(cache: Path, names: Sequence[str] = PACKAGES) -> list[Path]:
     """Font files of Debian packages, one folder a package under `cache`; one that is there is not fetched again."""
     cache.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        folder = cache / name
-        if not folder.is_dir() and (problem := _unpack(name, folder)):
-            print(f"fonts: {name} not to be had ({problem}); going on without it", file=sys.stderr)
+    wanted = [name for name in names if not (cache / name).is_dir()]
+    with ThreadPoolExecutor(4) as pool:  # most of the time is spent waiting for the network
+        for name, problem in zip(wanted, pool.map(lambda name: _unpack(name, cache / name), wanted), strict=True):
+            if problem:
+                print(f"fonts: {name} not to be had ({problem}); going on without it", file=sys.stderr)
     return [path for name in names for path in walk(cache / name)]
 
 
