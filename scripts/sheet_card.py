@@ -1,4 +1,4 @@
-"""Writes the judge's card, docs/sheet-music.md's tables and the README's numbers from what was measured.
+"""Writes the judge's card, docs/sheet-music.md's tables and docs/sheet-music.json, the README's numbers, from what was measured.
 
 Reads in the cache folder (what is missing is said in the card as "not measured"):
     measured.json        python scripts/sheet_card.py --measure   (made pictures: openset.sheetmusic.measure)
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ CARD = ROOT / "src/openset/sheetmusic/CARD.md"
 DOCS = ROOT / "docs/sheet-music.md"
 BEGIN, END = "<!-- measured:begin -->", "<!-- measured:end -->"
 REAL_NOTE = "153 real photographs, scans, renderings and screenshots, looked at while the judge was made, which may have guided later choices of training pictures; never trained or thresholded on"
+HIGH = 0.95
+Section = tuple[list[str], list[dict[str, Any]]]  # lines of the card, rows of the README
 
 
 def share(k: int, n: int) -> str:
@@ -33,33 +35,99 @@ def share(k: int, n: int) -> str:
     return f"{k} of {n} ({k / n:.4f}, 95 % interval {low:.4f} to {high:.4f})"
 
 
-def table(rows: Sequence[Mapping[str, Any]], accepted: str) -> list[str]:
-    lines = [
-        f"| family | n | {accepted} | 95 % interval | above .95 | highest P | mean max confidence |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    return lines + [
-        f"| {r['family']} | {r['n']} | {r['accepted']} | {r['low']:.3f} to {r['high']:.3f} | {r['above_95']} "
-        f"| {r['highest']:.3f} | {r['mmc']:.3f} |"
-        for r in rows
-    ]
-
-
 def three(v: Sequence[float]) -> str:
     return f"{v[0]:.4f} ({v[1]:.4f} to {v[2]:.4f})"
 
 
+def row(measure: str, shipped: float, n: int, script: str, *, plain: float | None = None, digits: int = 4,
+        interval: Sequence[float] | None = None, kind: str = "measured") -> dict[str, Any]:  # fmt: skip
+    """A row of the README, rounded."""
+    return {
+        "measure": measure,
+        "plain": None if plain is None else round(plain, digits),
+        "shipped": round(shipped, digits),
+        "interval": interval and [round(x, digits) for x in interval],
+        "n": n,
+        "kind": kind,
+        "script": script,
+    }
+
+
+def counted(measure: str, k: int, n: int, script: str, *, plain: float | None = None, digits: int = 4) -> dict[str, Any]:  # fmt: skip
+    """The row of a share k of n."""
+    return row(measure, k / n, n, script, plain=plain, digits=digits, interval=clopper_pearson(k, n))
+
+
+def told(real: Sequence[Mapping[str, Any]], truth: str) -> list[float]:
+    """P(sheet_music) of the readable pictures of that truth."""
+    return [r["p"] for r in real if r["truth"] == truth and r["p"] is not None]
+
+
+def real_pictures(real: Sequence[Mapping[str, Any]] | None, plain: Sequence[Mapping[str, Any]] | None) -> Section:
+    """plain: what the plain net said of them, or nothing."""
+    head = ["### Real pictures (measured)", "", f"{REAL_NOTE}.", ""]
+    if not real:
+        return [*head, "Not measured."], []
+    script = "scripts/real_pictures.py"
+    p, q = told(real, "sheet_music"), told(real, "other")
+    hit, false, lost = (
+        sum(r["label"] == label and r["truth"] == truth and r["p"] is not None for r in real)
+        for label, truth in (("sheet_music", "sheet_music"), ("sheet_music", "other"), ("other", "sheet_music"))
+    )
+    value, (low, high) = auroc(p, q), auroc_interval(p, q)
+    above, other = sum(x > HIGH for x in q), told(plain or [], "other")
+    lines = [
+        f"- AUROC {value:.4f} (95 % interval {low:.4f} to {high:.4f}), {len(p)} sheet music, {len(q)} other",
+        f"- recall {share(hit, len(p))}",
+        f"- precision {share(hit, hit + false)}",
+        f"- others above .95: {above} of {len(q)}; the highest {max(q):.3f}",
+        f"- sheet music answered `other`: {lost} of {len(p)}",
+    ]
+    first = auroc(told(plain, "sheet_music"), other) if plain else None
+    rows = [
+        row("real pictures: AUROC", value, len(p) + len(q), script, plain=first, interval=(low, high)),
+        counted("real pictures: recall", hit, len(p), script),
+        counted("real pictures: precision", hit, hit + false, script),
+        counted("real pictures without music called sheet music above .95", above, len(q), script,
+                plain=sum(x > HIGH for x in other) / len(other) if other else None),
+    ]  # fmt: skip
+    return head + lines, rows
+
+
+def library_pages(alarms: Mapping[str, int] | None) -> Section:
+    head = ["### Library-like pages without music (measured)", ""]
+    if not alarms:
+        return [*head, "Not measured."], []
+    k, n = alarms["alarms"], alarms["pages"]
+    line = f"False alarms at the shipped threshold: {share(k, n)}. Made by a composer that training does not use, with fonts it did not see; but kinds of training pictures were chosen after looking at an earlier judge's false alarms on 6,000 of these pages."
+    return [*head, line], [counted("library-like pages: false alarms", k, n, "scripts/false_alarms.py", digits=6)]
+
+
+def other_engravers(found: Mapping[str, Sequence[int]] | None) -> Section:
+    head = ["### Engravers never trained on (measured)", ""]
+    if not found:
+        return [*head, "Not measured."], []
+    lines = [f"- {name}: found {share(k, n)}" for name, (k, n) in found.items()]
+    rows = [
+        counted(f"unseen engraver {name}: recall", k, n, "scripts/false_alarms.py") for name, (k, n) in found.items()
+    ]
+    return head + lines, rows
+
+
+def families(rows: Iterable[Mapping[str, Any]], accepted: str) -> list[str]:
+    head = ["family", "n", accepted, "95 % interval", "above .95", "highest P", "mean max confidence"]
+    return markdown(head, [
+        [r["family"], str(r["n"]), str(r["accepted"]), f"{r['low']:.3f} to {r['high']:.3f}", str(r["above_95"]),
+         f"{r['highest']:.3f}", f"{r['mmc']:.3f}"]
+        for r in rows
+    ])  # fmt: skip
+
+
 def schemes(measured: Mapping[str, Any]) -> list[str]:
     radii = sorted(k for k in next(iter(measured["schemes"].values())) if k.startswith("noise_"))
-    head = [
-        "recall",
-        "AUROC, trained families",
-        "AUROC, unseen families",
-        "false, trained",
-        "false, unseen",
-        "unseen above .95",
-    ]
-    head += ["MMC scores", "MMC unseen"] + [f"noise attacked at {r[6:]}: mean / highest" for r in radii]
+    head = ["recall", "AUROC, trained families", "AUROC, unseen families", "false, trained", "false, unseen"]
+    head += ["unseen above .95", "MMC scores", "MMC unseen"]
+    head += [f"noise attacked at {r[6:]}: mean / highest" for r in radii]
     lines = []
     for name, e in measured["schemes"].items():
         cells = [f"{e['recall']:.3f}", three(e["auroc_seen"]), three(e["auroc_unseen"])]
@@ -70,69 +138,39 @@ def schemes(measured: Mapping[str, Any]) -> list[str]:
     return markdown(["scheme", *head], lines)
 
 
-def real_lines(
-    real: Sequence[Mapping[str, Any]], plain: Sequence[Mapping[str, Any]]
-) -> tuple[list[str], list[dict[str, Any]]]:
-    """The paragraph on the real pictures, and its rows for the README. plain: what the plain net said of them, or nothing."""
-    yes = [r for r in real if r["truth"] == "sheet_music" and r["p"] is not None]
-    no = [r for r in real if r["truth"] == "other" and r["p"] is not None]
-    hit, false = (sum(r["label"] == "sheet_music" for r in part) for part in (yes, no))
-    p, q = [r["p"] for r in yes], [r["p"] for r in no]
-    value, (low, high) = auroc(p, q), auroc_interval(p, q)
-    above = sum(x > 0.95 for x in q)
+def made_pictures(measured: Mapping[str, Any] | None) -> Section:
+    head = ["### Schemes on made pictures (measured; attacks searched)", ""]
+    if not measured:
+        return [*head, "Not measured."], []
+    shipped, plain = measured["schemes"]["shipped"], measured["schemes"]["plain"]
     lines = [
-        f"- AUROC {value:.4f} (95 % interval {low:.4f} to {high:.4f}), {len(yes)} sheet music, {len(no)} other",
-        f"- recall {share(hit, len(yes))}",
-        f"- precision {share(hit, hit + false)}",
-        f"- others above .95: {above} of {len(no)}; the highest {max(q):.3f}",
-        f"- sheet music answered `other`: {sum(r['label'] == 'other' for r in yes)} of {len(yes)}",
+        "Held-out scores, fonts and picture files, one seed. Each scheme at the threshold that gives it recall .97, the shipped",
+        "one at its own. MMC: mean max confidence. Attack: the worst over starts, gradient steps and random squares.",
+        "",
+        *schemes(measured),
     ]
-    script = "scripts/real_pictures.py"
-
-    told = {
-        truth: [r["p"] for r in plain if r["truth"] == truth and r["p"] is not None]
-        for truth in ("sheet_music", "other")
-    }
-
-    def row(measure: str, k: int, n: int, other: float | None = None) -> dict[str, Any]:
-        ends = [round(x, 4) for x in clopper_pearson(k, n)]
-        return {
-            "measure": measure,
-            "plain": other,
-            "shipped": round(k / n, 4),
-            "interval": ends,
-            "n": n,
-            "kind": "measured",
-            "script": script,
-        }
-
+    for title, key, accepted in (
+        ("Sheet music, by what made it", "rows_scores", "accepted"),
+        ("Families never trained on", "rows_unseen", "accepted as sheet music"),
+        ("Families trained on (other pictures of them)", "rows_seen", "accepted as sheet music"),
+    ):
+        lines += ["", f"### {title}", "", *families(shipped[key], accepted)]
+    script = "scripts/sheet_card.py"
     rows = [
-        {
-            "measure": "real pictures: AUROC",
-            "plain": round(auroc(told["sheet_music"], told["other"]), 4) if plain else None,
-            "shipped": round(value, 4),
-            "interval": [round(low, 4), round(high, 4)],
-            "n": len(p) + len(q),
-            "kind": "measured",
-            "script": script,
-        },
-        row("real pictures: recall", hit, len(yes)),
-        row("real pictures: precision", hit, hit + false),
-        row(
-            "real pictures without music called sheet music above .95",
-            above,
-            len(no),
-            round(sum(x > 0.95 for x in told["other"]) / len(told["other"]), 4) if plain else None,
-        ),
-    ]
-    return lines, rows
+        row("families never trained on: mean max confidence", shipped["mmc_unseen"], shipped["false_unseen"][1], script,
+            plain=plain["mmc_unseen"], digits=3),
+        *(row(f"noise attacked at {eps}: highest P(sheet music)", shipped[key]["highest"], shipped[key]["n"], script,
+              plain=plain[key]["highest"], digits=3, kind="searched")
+          for eps, key in ((".1", "noise_0.1"), (".3", "noise_0.3"))),
+    ]  # fmt: skip
+    return head + lines, rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cache", type=Path, default=Path("runs/sheet-music"))
     parser.add_argument("--judge", default="sheet-music")
-    parser.add_argument("--measure", action="store_true", help="measure on made pictures first (about fifteen minutes)")
+    parser.add_argument("--measure", action="store_true", help="measure on made pictures first (about an hour)")
     args = parser.parse_args()
     judge = open_judge(args.judge)
     threshold = judge.info.thresholds["sheet_music"]
@@ -143,99 +181,21 @@ def main() -> None:
         measure(args.cache, Plan(), threshold.value, lambda line: print(line, flush=True))
 
     def read(name: str) -> Any:
-        file = args.cache / name
+        file = args.cache / f"{name}.json"
         return json.loads(file.read_text()) if file.exists() else None
 
-    measured, real, alarms, engravers = (read(f"{n}.json") for n in ("measured", "real", "false_alarms", "engravers"))
-    real_plain = read("real_plain.json") or []
-    lines: list[str] = []
-    rows: list[dict[str, Any]] = []
-    lines += [
+    lines = [
         f"Threshold for `sheet_music`: {threshold.value:.4f}; precision {threshold.precision} with probability {1 - threshold.delta:.2f}, ",
         f"proved if {threshold.assumption}; prevalence {threshold.prevalence}.",
-        "",
     ]
-    lines += ["### Real pictures (measured)", "", f"{REAL_NOTE}.", ""]
-    if real:
-        more, made = real_lines(real, real_plain)
-        lines, rows = lines + more, rows + made
-    else:
-        lines += ["Not measured."]
-    lines += ["", "### Library-like pages without music (measured)", ""]
-    if alarms:
-        k, n = alarms["alarms"], alarms["pages"]
-        lines += [
-            f"False alarms at the shipped threshold: {share(k, n)}. Made by a composer that training does not use, with fonts it did not see; but kinds of training pictures were chosen after looking at an earlier judge's false alarms on 6,000 of these pages."
-        ]
-        rows.append(
-            {
-                "measure": "library-like pages: false alarms",
-                "plain": None,
-                "shipped": round(k / n, 6),
-                "interval": [round(x, 6) for x in clopper_pearson(k, n)],
-                "n": n,
-                "kind": "measured",
-                "script": "scripts/false_alarms.py",
-            }
-        )
-    else:
-        lines += ["Not measured."]
-    lines += ["", "### Engravers never trained on (measured)", ""]
-    for name, (k, n) in (engravers or {}).items():
-        lines.append(f"- {name}: found {share(k, n)}")
-        rows.append(
-            {
-                "measure": f"unseen engraver {name}: recall",
-                "plain": None,
-                "shipped": round(k / n, 4),
-                "interval": [round(x, 4) for x in clopper_pearson(k, n)],
-                "n": n,
-                "kind": "measured",
-                "script": "scripts/false_alarms.py",
-            }
-        )
-    if not engravers:
-        lines.append("Not measured.")
-    if measured:
-        lines += ["", "### Schemes on made pictures (measured; attacks searched)", ""]
-        lines += [
-            "Held-out scores, fonts and picture files, one seed. Each scheme at the threshold that gives it recall .97, the shipped",
-            "one at its own. MMC: mean max confidence. Attack: the worst over starts, gradient steps and random squares.",
-            "",
-        ]
-        lines += schemes(measured)
-        shipped, plain = measured["schemes"]["shipped"], measured["schemes"]["plain"]
-        rows.append(
-            {
-                "measure": "families never trained on: mean max confidence",
-                "plain": round(plain["mmc_unseen"], 3),
-                "shipped": round(shipped["mmc_unseen"], 3),
-                "interval": None,
-                "n": shipped["false_unseen"][1],
-                "kind": "measured",
-                "script": "scripts/sheet_card.py",
-            }
-        )
-        noise = "noise_0.3"
-        rows.append(
-            {
-                "measure": "noise attacked at .3: highest P(sheet music)",
-                "plain": round(plain[noise]["highest"], 3),
-                "shipped": round(shipped[noise]["highest"], 3),
-                "interval": None,
-                "n": shipped[noise]["n"],
-                "kind": "searched",
-                "script": "scripts/sheet_card.py",
-            }
-        )
-        lines += ["", "### Sheet music, by what made it", "", *table(shipped["rows_scores"], "accepted")]
-        lines += ["", "### Families never trained on", "", *table(shipped["rows_unseen"], "accepted as sheet music")]
-        lines += [
-            "",
-            "### Families trained on (other pictures of them)",
-            "",
-            *table(shipped["rows_seen"], "accepted as sheet music"),
-        ]
+    rows: list[dict[str, Any]] = []
+    for more, made in (
+        real_pictures(read("real"), read("real_plain")),
+        library_pages(read("false_alarms")),
+        other_engravers(read("engravers")),
+        made_pictures(read("measured")),
+    ):
+        lines, rows = [*lines, "", *more], rows + made
     text = "\n".join(lines)
     for file in (CARD, DOCS):
         old = file.read_text()
