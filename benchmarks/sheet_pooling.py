@@ -86,12 +86,12 @@ def line(name: str, inside: np.ndarray, seen: np.ndarray, unseen: np.ndarray) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("cache", type=Path)
-    parser.add_argument("--backbone", default="look-1")
+    parser.add_argument("--backbone", default="long")
     parser.add_argument("--train", type=int, default=1500)
     parser.add_argument("--test", type=int, default=800)
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
-    net = SheetNet([load_backbone(args.cache / args.backbone)]).eval()
+    net = SheetNet(load_backbone(args.cache / args.backbone)).eval()
     parts = {
         name: read(net, args.cache / "corpus" / name, n)
         for name, n in (("train", args.train), ("test", args.test), ("unseen", args.test))

@@ -18,7 +18,7 @@ from openset import images, nets
 from openset.errors import JudgeFileError, TrainingError
 from openset.export import TOLERANCE, Graph, check_parity, export, parity_pixels
 from openset.judge import OUTPUTS, Judge, open_judge
-from openset.sheetmusic.net import Backbone, SheetNet
+from openset.sheetmusic.net import NARROW, Backbone, SheetNet
 from openset.types import JudgeInfo, Preprocess
 
 LABELS = ("a", "b", "c")
@@ -131,9 +131,7 @@ def test_every_net_agrees_with_torch_after_some_training(name: str, tmp_path: Pa
 def test_a_net_for_pages_takes_every_shape_that_preprocessing_makes(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     net = (
-        nets.build(name, 3)
-        if name == "docnet"
-        else SheetNet([Backbone() for _ in range(2 if "two" in name else 1)]).eval()
+        nets.build(name, 3) if name == "docnet" else SheetNet(second=Backbone(NARROW) if "two" in name else None).eval()
     )
     pre = Preprocess(mode="fit", size=70, multiple=net.preprocess.multiple)
     labels = LABELS if name == "docnet" else ("sheet", "other")

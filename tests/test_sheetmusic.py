@@ -20,13 +20,14 @@ from openset.sheetmusic.medley import cutting, medleys, screened
 from openset.sheetmusic.net import (
     FEATURES,
     LABELS,
+    NARROW,
     OTHER,
     OUT,
     SHEET,
     Backbone,
-    Looks,
     Pooling,
     SheetNet,
+    TwoLooks,
     ink,
     pooled,
 )
@@ -195,7 +196,7 @@ def test_one_lone_cell_is_no_page_of_music() -> None:
 
 def test_probabilities_are_shared_out_from_three_inner_classes() -> None:
     torch.manual_seed(0)
-    net = SheetNet([Backbone(), Backbone()]).eval()
+    net = SheetNet(second=Backbone()).eval()
     with torch.inference_mode():
         pixels = torch.rand(2, 3, 128, 192)
         made = net.outputs(pixels)
@@ -209,44 +210,37 @@ def test_probabilities_are_shared_out_from_three_inner_classes() -> None:
 
 def test_each_look_reads_the_whole_page_at_every_scale() -> None:
     torch.manual_seed(2)
-    net = SheetNet([Backbone(), Backbone()]).eval()
+    net = SheetNet(second=Backbone(NARROW)).eval()
     page = torch.rand(1, 1, 128, 192).expand(1, 3, 128, 192)
     with torch.inference_mode():
         maps = net.maps(page)
         halved = page[:, :1].unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))
-        for k, backbone in enumerate(net.backbones):
-            assert torch.allclose(maps[3 * k + 1][0], backbone(halved), atol=1e-4)
+        assert torch.allclose(maps[1][0], net.backbone(halved), atol=1e-4)
+        assert torch.allclose(maps[4][0], net.second(halved), atol=1e-4)
     assert [tuple(logits.shape[2:]) for logits, _ in maps] == 2 * [(8, 12), (4, 6), (2, 3)]
     assert all(torch.equal(a[1], b[1]) for a, b in zip(maps[:3], maps[3:], strict=True))
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_looks_are_as_sure_as_the_least_sure_of_them_and_no_more(count: int) -> None:
+def test_two_looks_are_as_sure_as_the_less_sure_of_them_and_no_more() -> None:
     torch.manual_seed(1)
-    pooling = Looks([Pooling() for _ in range(count)]).eval()
-    features = 3 * torch.randn(200, 3 * FEATURES * count)
+    pooling = TwoLooks().eval()
+    features = 3 * torch.randn(200, 6 * FEATURES)
     with torch.inference_mode():
-        parts = [features[:, 3 * FEATURES * k : 3 * FEATURES * (k + 1)] for k in range(count)]
-        alone = [
-            torch.softmax(one(part), 1).double().numpy() for one, part in zip(pooling.poolings, parts, strict=True)
-        ]
-        all_of_them = torch.softmax(pooling(features), 1).double().numpy()
-    assert np.allclose(all_of_them.sum(1), 1, atol=1e-6)
-    p = np.stack([x[:, SHEET] + x[:, OUT] / 2 for x in alone])
-    r = all_of_them[:, SHEET] + all_of_them[:, OUT] / 2
-    lowest, highest = p.min(0), p.max(0)
-    assert np.allclose(r, np.where(lowest > 0.5, lowest, np.where(highest < 0.5, highest, 0.5)), atol=1e-6)
-    disagreed = ((p > 0.5).any(0) & (p < 0.5).any(0)).sum()
-    assert disagreed == 0 if count == 1 else 20 < disagreed < 180
+        looks = pooling.first(features[:, : 3 * FEATURES]), pooling.second(features[:, 3 * FEATURES :])
+        first, second, both = (torch.softmax(x, 1).double().numpy() for x in (*looks, pooling(features)))
+    assert np.allclose(both.sum(1), 1, atol=1e-6)
+    p, q, r = (x[:, SHEET] + x[:, OUT] / 2 for x in (first, second, both))
+    assert np.allclose(r, np.median([p, q, np.full(200, 0.5)], 0), atol=1e-6)
+    assert 20 < ((p > 0.5) != (q > 0.5)).sum() < 180  # they agree on some and not on others
     for t in (0.55, 0.7):
-        clear = (np.abs(p - t) > 1e-5).all(0)
-        assert ((r > t) == (p > t).all(0))[clear].all()
+        clear = (np.abs(p - t) > 1e-5) & (np.abs(q - t) > 1e-5)
+        assert ((r > t) == ((p > t) & (q > t)))[clear].all()
 
 
 def test_what_an_attack_climbs_has_a_slope_where_the_looks_disagree() -> None:
     torch.manual_seed(6)
-    net = SheetNet([Backbone(), Backbone()]).eval()
-    for look, leans in zip(net.pooling.poolings, (SHEET, OTHER), strict=True):
+    net = SheetNet(second=Backbone(NARROW)).eval()
+    for look, leans in ((net.pooling.first, SHEET), (net.pooling.second, OTHER)):
         for member in look.members:
             with torch.no_grad():
                 member[-1].bias[leans] += 3
@@ -257,14 +251,14 @@ def test_what_an_attack_climbs_has_a_slope_where_the_looks_disagree() -> None:
     value = aim(net, gray)
     assert (torch.autograd.grad(value.sum(), gray)[0].abs().amax((1, 2, 3)) > 0).all()
     with torch.inference_mode():
-        inner = [torch.exp(q).double().numpy() for q in net.pooling.each(net.features(gray.expand(-1, 3, -1, -1)))]
+        inner = [torch.exp(q).double().numpy() for q in net.pooling.looks(net.features(gray.expand(-1, 3, -1, -1)))]
     odds = [(q[:, SHEET] + q[:, OUT] / 2) / (q[:, OTHER] + q[:, OUT] / 2) for q in inner]
     assert np.allclose(value.detach().numpy(), -np.log(1 / odds[0] + 1 / odds[1]), atol=1e-4)
 
 
 def test_attacked_noise_is_never_less_sure_than_before() -> None:
     torch.manual_seed(7)
-    net, scores = SheetNet([Backbone()]).eval(), torch.rand(2, 1, 64, 64)
+    net, scores = SheetNet(second=Backbone(NARROW)).eval(), torch.rand(2, 1, 64, 64)
     before, after = attacked_noise(net, scores, eps=0.1, n=2, seed=0, steps=2, squares=3).T
     assert (after >= before).all()
     rng = np.random.default_rng([0, 2])
@@ -284,11 +278,10 @@ def test_each_look_has_its_own_pooling() -> None:
         classes.astype(np.uint8),
         np.ones(120, bool),
     )
-    looks = fit_looks(pages, 2, seed=0)
-    for pooling, part in zip(looks.poolings, pages.features.chunk(2, 1), strict=True):
-        alone = fit_pooling(replace(pages, features=part), seed=0)
-        assert torch.equal(pooling(part), alone(part))
-        assert torch.equal(pooling.mean, part.mean(0))
+    looks = fit_looks(pages, seed=0)
+    alone = fit_pooling(replace(pages, features=pages.features[:, : 3 * FEATURES]), seed=0)
+    assert torch.equal(looks.first(pages.features[:, : 3 * FEATURES]), alone(pages.features[:, : 3 * FEATURES]))
+    assert torch.equal(looks.second.mean, pages.features[:, 3 * FEATURES :].mean(0))
 
 
 def test_a_page_is_padded_with_white_to_multiples_of_64() -> None:
@@ -354,7 +347,7 @@ def test_training_goes_on_after_a_stop(tmp_path: Path) -> None:
     classes = np.full(4, OUT, np.uint8)
     said: list[str] = []
     runs = [
-        fit_backbone(corpus, classes, tmp_path / name, steps=2, seed=0, say=said.append)
+        fit_backbone(corpus, classes, tmp_path / name, steps=2, seed=0, widths=NARROW, say=said.append)
         for name in ("run", "run", "elsewhere")
     ]
     assert (

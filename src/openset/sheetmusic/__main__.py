@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from .build import SHIPPED, Plan, build_judge
+from .build import SHIPPED, STAGES, Plan, build_judge
 
 
 def main() -> None:
@@ -20,7 +20,6 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes that make pictures")
     parser.add_argument("--tiny", action="store_true", help="a few pictures and steps: to see that every stage runs")
     args = parser.parse_args()
-    whole = Plan()
     tiny = Plan(
         train=120,
         test=60,
@@ -30,11 +29,11 @@ def main() -> None:
         more=20,
         hard=20,
         pages=60,
-        look=replace(whole.look, steps=4),
+        stages=tuple(replace(stage, steps=4) for stage in STAGES),
         precision=0.5,
         prevalence=0.5,
     )
-    plan = tiny if args.tiny else whole
+    plan = tiny if args.tiny else Plan()
     build_judge(args.cache, plan, lambda line: print(line, flush=True), args.workers, args.target)
 
 

@@ -1,17 +1,16 @@
 """Rebuilds the shipped judge from packages: assets -> corpora -> backbones -> pooling -> judge file.
 
-Every step leaves its result in the cache folder and is skipped when that is whole, so a build that was stopped goes on.
+Every stage leaves its result in the cache folder and is skipped when that is whole, so a build that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,12 @@ from ..types import JudgeInfo, Threshold
 from . import assets, fonts
 from .acet import NoiseAttack
 from .corpus import Corpus, build
-from .fit import BACKBONE, fit_backbone
-from .net import LABELS, PREPROCESS, Backbone, Looks, SheetNet
+from .fit import fit_backbone
+from .net import LABELS, NARROW, PREPROCESS, WIDE, Backbone, Pooling, SheetNet, TwoLooks, Widths
 from .pool import Pages, fit_looks, read_pages
 from .recipe import classes_of, loader
 
 Say = Callable[[str], None]
-LOOKS = "looks"
 SHIPPED = Path(__file__).with_name("sheet-music.onnx")
 ASSUMPTION = (
     "pictures to come are drawn like the made calibration pictures (scores, and ordinary pictures: text, documents, "
@@ -42,20 +40,30 @@ ASSUMPTION = (
 
 
 @dataclass(frozen=True)
-class Training:
-    """One training of a backbone from random weights: on which parts, how long, and how noise is attacked meanwhile (eps 0: it
-    is not), in which steps (one in `every`)."""
+class Stage:
+    """One training of a backbone: on which parts, how long, from the weights of which stage (none: random ones), and how noise is
+    attacked meanwhile (eps 0: it is not); widths: of the backbone, the same as of its start."""
 
+    name: str
     parts: tuple[str, ...]
     steps: int
-    lr: float = 3e-3
+    lr: float
+    start: str = ""
     eps: float = 0.0
-    attack_steps: int = 4
-    rows: int = 3
-    every: int = 2
+    attack_steps: int = 3
+    rows: int = 4
+    every: int = 1
+    widths: Widths = WIDE
 
 
 EVERYTHING = ("train", "real", "more", "hard")
+STAGES = (
+    Stage("plain", ("train", "real"), 5_000, 3e-3),
+    Stage("long", EVERYTHING, 7_000, 2e-3, start="plain", eps=0.06, attack_steps=4, rows=3),
+    Stage("second", EVERYTHING, 12_000, 3e-3, eps=0.06, attack_steps=4, rows=3, every=2, widths=NARROW),
+)
+FIRST, SECOND = "long", "second"  # the stages whose backbones read a page
+LOOKS = f"{FIRST}-{SECOND}"
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,7 @@ class Plan:
     unseen: int = 1_600
     calibration: int = 3_600
     pages: int = 3_000
-    looks: int = 3
-    look: Training = Training(EVERYTHING, 12_000, eps=0.06)
-    plain: Training = Training(("train", "real"), 4_000)  # what the card compares with, trained when it is measured
+    stages: tuple[Stage, ...] = STAGES
     precision: float = 0.992  # the strictest of .990, .991, ... that keeps .97 of the calibration scores
     delta: float = 0.05
     prevalence: float = 0.5
@@ -117,42 +123,32 @@ def corpus_of(cache: Path, part: str) -> Corpus:
     return Corpus.open(*(cache / "corpus" / name for name in (EVERYTHING if part == "train" else (part,))))
 
 
-def _train(cache: Path, name: str, training: Training, seed: int) -> None:
-    """One training, in a process of its own, on one thread."""
-    torch.set_num_threads(1)
-    corpus = Corpus.open(*(cache / "corpus" / part for part in training.parts))
-    attack = None
-    if training.eps:
-        attack = NoiseAttack(training.eps, training.attack_steps, training.rows, training.every, seed)
-    fit_backbone(
-        corpus,
-        classes_of(corpus.family),
-        cache / name,
-        steps=training.steps,
-        seed=seed,
-        lr=training.lr,
-        attack=attack,
-        say=lambda line: print(f"{name}: {line}", flush=True),
-    )
+def _said(say: Say, name: str, line: str) -> None:
+    say(f"{name}: {line}")
 
 
-def look_names(plan: Plan) -> list[str]:
-    return [f"look-{k + 1}" for k in range(plan.looks)]
+def train_backbones(cache: Path, stages: tuple[Stage, ...], seed: int, say: Say) -> None:
+    """The stages one after another, each kept under its name; those that are whole are left alone."""
+    for k, stage in enumerate(stages):
+        corpus = Corpus.open(*(cache / "corpus" / part for part in stage.parts))
+        attack = NoiseAttack(stage.eps, stage.attack_steps, stage.rows, stage.every, seed) if stage.eps else None
+        fit_backbone(
+            corpus,
+            classes_of(corpus.family),
+            cache / stage.name,
+            steps=stage.steps,
+            seed=seed + k,
+            lr=stage.lr,
+            start=cache / stage.start / "backbone.safetensors" if stage.start else None,
+            attack=attack,
+            widths=stage.widths,
+            say=partial(_said, say, stage.name),
+        )
 
 
-def train_backbones(cache: Path, trainings: Mapping[str, Training], seed: int) -> None:
-    """All side by side, each kept under its name and from its own seed: seed, seed + 1, ...; those that are whole are left alone."""
-    todo = [(name, seed + k) for k, name in enumerate(trainings) if not (cache / name / BACKBONE).exists()]
-    if not todo:
-        return
-    with ProcessPoolExecutor(len(todo), multiprocessing.get_context("spawn")) as pool:
-        for future in [pool.submit(_train, cache, name, trainings[name], one) for name, one in todo]:
-            future.result()
-
-
-def load_backbone(folder: Path) -> Backbone:
-    net = Backbone()
-    net.load_state_dict(load_file(folder / BACKBONE))
+def load_backbone(folder: Path, widths: Widths = WIDE) -> Backbone:
+    net = Backbone(widths)
+    net.load_state_dict(load_file(folder / "backbone.safetensors"))
     return net.eval()
 
 
@@ -174,14 +170,14 @@ def pages_of(cache: Path, net: SheetNet, name: str, part: str, count: int | None
     return Pages(torch.from_numpy(kept.pop("features")), **kept)
 
 
-def probabilities(pooling: Looks, pages: Pages) -> np.ndarray:
+def probabilities(pooling: Pooling | TwoLooks, pages: Pages) -> np.ndarray:
     """[N, 2]: P(sheet_music), P(other) of pages whose features are known."""
     with torch.inference_mode():
         inner = torch.softmax(pooling(pages.features).double(), 1).numpy()
     return np.stack([inner[:, 0] + inner[:, 2] / 2, inner[:, 1] + inner[:, 2] / 2], 1).clip(0, 1)
 
 
-def thresholds_of(pooling: Looks, pages: Pages, plan: Plan, say: Say) -> Mapping[str, Threshold]:
+def thresholds_of(pooling: TwoLooks, pages: Pages, plan: Plan, say: Say) -> Mapping[str, Threshold]:
     """The guaranteed thresholds, on calibration pages whose label is beyond doubt."""
     p = probabilities(pooling, pages)[pages.use]
     truth = np.where(pages.sheet[pages.use], 0, 1)
@@ -194,10 +190,10 @@ def thresholds_of(pooling: Looks, pages: Pages, plan: Plan, say: Say) -> Mapping
     return found
 
 
-def trained(cache: Path, plan: Plan, say: Say) -> SheetNet:
-    """The net of the trained backbones with its pooling fitted."""
-    net = SheetNet([load_backbone(cache / name) for name in look_names(plan)])
-    net.pooling = fit_looks(pages_of(cache, net, LOOKS, "train", plan.pages, say), plan.looks, seed=plan.seed)
+def two_looks(cache: Path, plan: Plan, say: Say) -> SheetNet:
+    """The net of both trained backbones with its pooling fitted."""
+    net = SheetNet(load_backbone(cache / FIRST), second=load_backbone(cache / SECOND, NARROW))
+    net.pooling = fit_looks(pages_of(cache, net, LOOKS, "train", plan.pages, say), seed=plan.seed)
     return net
 
 
@@ -205,16 +201,15 @@ def build_judge(cache: Path, plan: Plan, say: Say = print, workers: int = 2, tar
     """All stages; returns the judge file. Raises OpensetError where a stage cannot be done."""
     began = time.monotonic()
     make_data(cache, plan, say, workers)
-    say("training the looks")
-    train_backbones(cache, dict.fromkeys(look_names(plan), plan.look), plan.seed)
-    net = trained(cache, plan, say)
+    train_backbones(cache, plan.stages, plan.seed, say)
+    net = two_looks(cache, plan, say)
     save_file(net.pooling.state_dict(), cache / "pooling.safetensors")
     thresholds = thresholds_of(net.pooling, pages_of(cache, net, LOOKS, "calibration", None, say), plan, say)
     facts = {
         "made_with": f"openset {__version__}, python -m openset.sheetmusic",
         "plan": asdict(plan),
         "counts": "staff notation with notes; not: empty staves, tablature alone, chord sheets",
-        "scheme": f"{plan.looks} looks that must agree; outlier exposure through a shared background class, ACET on noise",
+        "scheme": "two looks that must agree; outlier exposure through a shared background class, the first then ACET on noise",
         "date": time.strftime("%Y-%m-%d"),
     }
     info = JudgeInfo(LABELS, PREPROCESS, thresholds, facts, name="sheet-music")

@@ -23,12 +23,11 @@ from torch.nn import functional as F
 
 from .corpus import Corpus
 from .crops import IGNORE, draw, jumble
-from .net import OUT, SHEET, Backbone, ink
+from .net import OUT, SHEET, WIDE, Backbone, Widths, ink
 
 SIZE = 320
 BATCH = 16
 JUMBLED = 0.25
-BACKBONE = "backbone.safetensors"  # the averaged weights of a finished training
 Classes = NDArray[np.uint8]
 Attack = Callable[[Backbone, Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
@@ -85,23 +84,27 @@ def fit_backbone(
     steps: int,
     seed: int,
     lr: float = 3e-3,
+    start: Path | None = None,
     attack: Attack | None = None,
+    widths: Widths = WIDE,
     say: Callable[[str], None] = print,
 ) -> Backbone:
     """Train for `steps` steps of 16 crops; returns the averaged net in eval mode. classes: each sample's cell class.
 
-    attack: moves the crops before the step (ACET), given the step's number.
+    start: weights to begin from (warm start). attack: moves the crops before the step (ACET), given the step's number.
     A finished run in `folder` is loaded, an unfinished one goes on.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state_file, mean_file, info_file = (
         folder / "state.safetensors",
-        folder / BACKBONE,
+        folder / "backbone.safetensors",
         folder / "fit.json",
     )
     torch.manual_seed(seed)
-    net = Backbone().to(memory_format=torch.channels_last)
-    mean = Backbone()
+    net = Backbone(widths).to(memory_format=torch.channels_last)
+    mean = Backbone(widths)
+    if start:
+        net.load_state_dict(load_file(start))
     mean.load_state_dict(net.state_dict())
     optimiser = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.02, betas=(0.9, 0.98))
     forward = (

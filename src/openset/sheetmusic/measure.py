@@ -18,20 +18,9 @@ import torch
 from ..export import export
 from ..metrics import auroc, auroc_interval, clopper_pearson, mmc
 from ..types import JudgeInfo
-from .build import (
-    LOOKS,
-    MEASURED,
-    Plan,
-    Say,
-    load_backbone,
-    make_data,
-    pages_of,
-    probabilities,
-    train_backbones,
-    trained,
-)
+from .build import LOOKS, MEASURED, Plan, Say, load_backbone, make_data, pages_of, probabilities, two_looks
 from .corpus import Corpus
-from .net import LABELS, PREPROCESS, Looks, SheetNet
+from .net import LABELS, PREPROCESS, SheetNet
 from .pool import Pages, fit_pooling, pixels_of
 from .stress import attacked_noise
 
@@ -77,19 +66,18 @@ def at_recall(p_sheet: np.ndarray, recall: float) -> float:
 
 
 def measure(cache: Path, plan: Plan, threshold: float, say: Say, workers: int = 2) -> dict[str, Any]:
-    """All numbers of the card. `plain` is one look without attacked noise and hard pictures, with a two-class pooling: no "neither"."""
+    """All numbers of the card. `plain` is the first backbone before ACET with a two-class pooling: no "neither", and one look."""
     judges: Mapping[str, bool] = {"plain": True, "outlier exposure": False, "shipped": False}
     make_data(cache, plan, say, workers, MEASURED)
-    train_backbones(cache, {"plain": plan.plain}, plan.seed)
     result: dict[str, Any] = {"plan": asdict(plan), "threshold": threshold, "schemes": {}}
     scores = torch.cat([pixels_of(page)[:, :1, :512, :512] for page in _some_scores(cache)])
     for title, two in judges.items():
         if title == "shipped":
-            net, name = trained(cache, plan, say), LOOKS
+            net, name = two_looks(cache, plan, say), LOOKS
         else:
-            net, name = SheetNet([load_backbone(cache / "plain")]), "plain"
+            net, name = SheetNet(load_backbone(cache / "plain")), "plain"
             pages = pages_of(cache, net, name, "train", COMPARED, say)
-            net.pooling = Looks([fit_pooling(pages, seed=plan.seed, two_classes=two)])
+            net.pooling = fit_pooling(pages, seed=plan.seed, two_classes=two)
         test, unseen = (pages_of(cache, net, name, part, None, say) for part in MEASURED)
         p, q = probabilities(net.pooling, test), probabilities(net.pooling, unseen)
         inside = p[test.sheet & test.use, 0]

@@ -1,10 +1,10 @@
 """The sheet-music net: one small fully convolutional backbone read at three scales, and a learned pooling.
 
-A look reads a page of 1,024 pixels at 1, 1/2 and 1/4 of its size by the same backbone of 0.2 M parameters (stride 16), which
-answers for every cell: sheet music, other, or neither (out-distribution). The look's answer is a small learned
+A page of 1,024 pixels is read at 1, 1/2 and 1/4 of its size by the same 0.5 M-parameter backbone (stride 16), which
+answers for every cell: sheet music, other, or neither (out-distribution). The page's answer is a small learned
 function of how much evidence there is and how strong, at each scale; not the single best cell (max pooling lets one
-bad cell decide). Several looks, trained apart, read the page, and it is sheet music as far as all say so: they err on different
-pages.
+bad cell decide). A second backbone, narrower and trained apart, reads the page as well, and it is sheet music as far as both say
+so: they err on different pages.
 
 Three inner classes, two labels: the mass of "neither" is shared out evenly, P(sheet) = q_sheet + q_out / 2. A shared
 background class and outlier exposure to the uniform have the same optimum (Bitterwolf et al. 2022, arXiv 2206.09880).
@@ -12,7 +12,6 @@ background class and outlier exposure to the uniform have the same optimum (Bitt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -25,7 +24,9 @@ LABELS = ("sheet_music", "other")
 SHEET, OTHER, OUT = 0, 1, 2
 STRIDE = 16
 SCALES = (1, 2, 4)  # the page is divided by
-WIDTHS = (8, 16, 32, 64)
+Widths = tuple[int, int, int, int]
+WIDE: Widths = (12, 24, 48, 96)
+NARROW: Widths = (8, 16, 32, 64)  # two fifths of the time
 PREPROCESS = Preprocess(mode="fit", size=1024, multiple=64, min_side=64)
 
 
@@ -53,9 +54,9 @@ def down(inside: int, outside: int) -> nn.Sequential:
 class Backbone(nn.Module):
     """Gray [B, 1, H, W], 0 ink and 1 paper -> logits of the cells [B, 3, H/16, W/16]. Sees about 300 pixels a cell."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Widths = WIDE) -> None:
         super().__init__()
-        a, b, c, d = WIDTHS
+        a, b, c, d = widths
         self.body = nn.Sequential(
             down(1, a), down(a, b), Block(b), down(b, c), Block(c), Block(c), down(c, d), Block(d), Block(d, 2)
         )
@@ -129,6 +130,10 @@ class Pooling(nn.Module):
             nn.Sequential(nn.Linear(n, hidden), nn.ReLU(), nn.Linear(hidden, 3)) for _ in range(members)
         )
 
+    def looks(self, features: Tensor) -> list[Tensor]:
+        """The one look's inner log-probabilities [B, 3]."""
+        return [self(features)]
+
     def each(self, features: Tensor) -> list[Tensor]:
         """Every member's logits [B, 3]."""
         known = ((features - self.mean) / self.std).clamp(-5, 5)
@@ -138,24 +143,24 @@ class Pooling(nn.Module):
         return torch.stack([torch.log_softmax(logits, 1) for logits in self.each(features)]).mean(0)
 
 
-class Looks(nn.Module):
-    """The features of every look [B, 27 looks] -> inner log-probabilities [B, 3].
+class TwoLooks(nn.Module):
+    """Both looks' features [B, 54] -> inner log-probabilities [B, 3].
 
-    P(sheet) is that of the look that is least sure where all agree, 1/2 where they do not. So the pages accepted at a threshold
-    above 1/2 are those that every look accepts.
+    P(sheet) is the median of both looks' and 1/2: that of the less sure look where they agree, 1/2 where they do not. So the
+    pages accepted at a threshold above 1/2 are those that each look accepts.
     """
 
-    def __init__(self, poolings: Sequence[Pooling]) -> None:
+    def __init__(self, first: Pooling | None = None, second: Pooling | None = None) -> None:
         super().__init__()
-        self.poolings = nn.ModuleList(poolings)
+        self.first, self.second = first or Pooling(), second or Pooling()
 
-    def each(self, features: Tensor) -> list[Tensor]:
-        """Every look's inner log-probabilities [B, 3]."""
-        parts = features.chunk(len(self.poolings), 1)
-        return [pooling(part) for pooling, part in zip(self.poolings, parts, strict=True)]
+    def looks(self, features: Tensor) -> list[Tensor]:
+        """Each look's inner log-probabilities [B, 3]."""
+        split = FEATURES * len(SCALES)
+        return [self.first(features[:, :split]), self.second(features[:, split:])]
 
     def forward(self, features: Tensor) -> Tensor:
-        inner = [torch.softmax(look, 1) for look in self.each(features)]
+        inner = [torch.softmax(look, 1) for look in self.looks(features)]
         leaning = torch.stack([look[:, SHEET] - look[:, OTHER] for look in inner])  # 2 P(sheet) - 1
         agreed = leaning.amin(0).clamp(min=0) + leaning.amax(0).clamp(max=0)
         masses = torch.stack([agreed.clamp(min=0), (-agreed).clamp(min=0), 1 - agreed.abs()], 1)
@@ -163,25 +168,33 @@ class Looks(nn.Module):
 
 
 class SheetNet(nn.Module):
-    """Pixels [B, 3, H, W] in [0, 1], H and W multiples of 64 -> logits [B, 2] of LABELS. backbones: one for each look."""
+    """Pixels [B, 3, H, W] in [0, 1], H and W multiples of 64 -> logits [B, 2] of LABELS. second: the second look's backbone;
+    None: there is one look, and the pooling is a `Pooling`."""
 
     name, classes, preprocess = "sheet-music", 2, PREPROCESS
 
-    def __init__(self, backbones: Sequence[Backbone], pooling: Looks | None = None) -> None:
+    def __init__(
+        self,
+        backbone: Backbone | None = None,
+        pooling: Pooling | TwoLooks | None = None,
+        second: Backbone | None = None,
+    ) -> None:
         super().__init__()
-        self.backbones = nn.ModuleList(backbones)
-        self.pooling = pooling or Looks([Pooling() for _ in backbones])
+        self.backbone = backbone or Backbone()
+        self.second = second
+        self.pooling = pooling or (Pooling() if second is None else TwoLooks())
 
     def maps(self, pixels: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """At each scale the cells' logits [B, 3, h, w] and ink [B, h, w]; look after look."""
+        """At each scale the cells' logits [B, 3, h, w] and ink [B, h, w]; those of the second look come last."""
         weights = torch.tensor([0.299, 0.587, 0.114], dtype=pixels.dtype).view(1, 3, 1, 1)
         gray = (pixels * weights).sum(1, keepdim=True).clamp(0, 1)
         pages = [gray if scale == 1 else F.avg_pool2d(gray, scale) for scale in SCALES]
         spread = [ink(page) for page in pages]
-        return [(look(page), known) for look in self.backbones for page, known in zip(pages, spread, strict=True)]
+        looks = [look for look in (self.backbone, self.second) if look is not None]
+        return [(look(page), known) for look in looks for page, known in zip(pages, spread, strict=True)]
 
     def features(self, pixels: Tensor) -> Tensor:
-        """[B, 27 looks]: each look's evidence at each scale, pooled."""
+        """[B, 9 a scale]: the evidence at each scale, pooled."""
         return torch.cat([pooled(*scale) for scale in self.maps(pixels)], 1)
 
     def outputs(self, pixels: Tensor) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from .corpus import Corpus
 from .crops import staff_space
-from .net import FEATURES, OUT, PREPROCESS, SHEET, Looks, Pooling, SheetNet
+from .net import FEATURES, OUT, PREPROCESS, SCALES, SHEET, Pooling, SheetNet, TwoLooks
 from .sample import Gray
 
 
@@ -29,7 +29,7 @@ def pixels_of(page: Gray) -> Tensor:
 
 @dataclass(frozen=True)
 class Pages:
-    """Pooled features [N, 27 looks] of whole pages with what they are; use [N]: pages whose label is beyond doubt."""
+    """Pooled features [N, 27], or [N, 54] with a second look, of whole pages with what they are; use [N]: pages whose label is beyond doubt."""
 
     features: Tensor
     family: NDArray[np.str_]
@@ -76,10 +76,11 @@ def balance(pages: Pages) -> Tensor:
     return torch.from_numpy(weight).float()
 
 
-def fit_looks(pages: Pages, looks: int, *, seed: int) -> Looks:
-    """The poolings of so many looks, each on its own features."""
-    parts = pages.features.chunk(looks, 1)
-    return Looks([fit_pooling(replace(pages, features=part), seed=seed) for part in parts]).eval()
+def fit_looks(pages: Pages, *, seed: int) -> TwoLooks:
+    """The poolings of both looks, each on its own features."""
+    split = FEATURES * len(SCALES)
+    looks = pages.features[:, :split], pages.features[:, split:]
+    return TwoLooks(*(fit_pooling(replace(pages, features=look), seed=seed) for look in looks)).eval()
 
 
 def fit_pooling(pages: Pages, *, seed: int, steps: int = 1500, lr: float = 5e-3, two_classes: bool = False) -> Pooling:

@@ -1,7 +1,7 @@
 """The strongest attack we have on the sheet-music judge: noise pushed towards "sheet music" inside an l_inf ball.
 
 The worst over random, block, score-projected starts, sign-gradient steps from each, and a gradient-free random search
-over squares from the best. Where its looks disagree the judge says 1/2 whatever either says, which would hide every way up: what is
+over squares from the best. Where two looks disagree the judge says 1/2 whatever either says, which would hide every way up: what is
 climbed is a soft minimum of the looks. Searched, not proved: a higher confidence may exist.
 """
 
@@ -18,9 +18,9 @@ from .net import SHEET, SheetNet
 
 
 def aim(net: SheetNet, gray: Tensor) -> Tensor:
-    """[B, 1, H, W] -> [B]: a soft minimum over the looks of log P(sheet_music) - log P(other)."""
+    """[B, 1, H, W] -> [B]: a soft minimum over the looks of log P(sheet_music) - log P(other); with one look, that itself."""
     shared = torch.tensor([[0.0, -torch.inf], [-torch.inf, 0.0], 2 * [-math.log(2)]])  # inner class -> label
-    looks = net.pooling.each(net.features(gray.expand(-1, 3, -1, -1)))
+    looks = net.pooling.looks(net.features(gray.expand(-1, 3, -1, -1)))
     labels = [torch.logsumexp(torch.log_softmax(inner, 1).unsqueeze(2) + shared, 1) for inner in looks]
     return -torch.logsumexp(torch.stack([both[:, 1] - both[:, SHEET] for both in labels]), 0)
 
