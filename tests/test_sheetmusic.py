@@ -12,6 +12,7 @@ import torch
 
 from openset.errors import DataError
 from openset.sheetmusic.acet import NoiseAttack, noise_like
+from openset.sheetmusic.build import STAGES, Stage, chains, load_backbone, train_backbones
 from openset.sheetmusic.corpus import Corpus, build, write_shard
 from openset.sheetmusic.crops import IGNORE, cell_targets, cut, draw, inverted, jumble, staff_space
 from openset.sheetmusic.degrade import KINDS, SIDE, degrade
@@ -31,7 +32,7 @@ from openset.sheetmusic.net import (
     ink,
     pooled,
 )
-from openset.sheetmusic.pool import Pages, balance, fit_looks, fit_pooling, pixels_of
+from openset.sheetmusic.pool import Pages, balance, fit_looks, fit_pooling, pixels_of, read_pages
 from openset.sheetmusic.sample import Sample
 from openset.sheetmusic.stress import aim, attacked_noise, sheet
 
@@ -355,6 +356,42 @@ def test_training_goes_on_after_a_stop(tmp_path: Path) -> None:
     )  # the finished run is loaded, not trained again; elsewhere the same seed starts from the same weights
     for first, *others in zip(*(run.state_dict().values() for run in runs), strict=True):
         assert all(torch.equal(first, other) for other in others)
+
+
+def test_stages_that_go_on_from_one_another_are_one_chain() -> None:
+    assert chains(STAGES) == [[0, 1], [2]]
+    a, b = Stage("a", (), 1, 0.1), Stage("b", (), 1, 0.1)
+    assert chains((a, b, replace(a, name="c", start="b"), replace(a, name="d", start="a"))) == [[0, 3], [1, 2]]
+
+
+def test_backbones_are_trained_side_by_side_and_once(tmp_path: Path) -> None:
+    (tmp_path / "corpus" / "few").mkdir(parents=True)
+    write_shard(tmp_path / "corpus" / "few" / "00000", [score(), make_noise(np.random.default_rng(0))])
+    first = Stage("first", ("few",), 1, 1e-3, widths=NARROW)
+    still = replace(first, name="still", start="first", lr=0.0)  # goes on from the first without a move
+    stages = (first, still, replace(first, name="apart"))
+    train_backbones(tmp_path, stages, 0, 2)
+    nets = [load_backbone(tmp_path / stage.name, NARROW) for stage in stages]
+    weights = [torch.cat([p.detach().flatten() for p in net.parameters()]) for net in nets]
+    torch.testing.assert_close(weights[1], weights[0])
+    assert not torch.allclose(weights[2], weights[0], atol=1e-3), "a chain begins with a seed of its own"
+    files = sorted(tmp_path.rglob("*.safetensors"))
+    before = [file.stat().st_mtime_ns for file in files]
+    train_backbones(tmp_path, stages, 0, 2)
+    assert [file.stat().st_mtime_ns for file in files] == before
+
+
+def test_pages_are_read_in_order_on_all_threads(tmp_path: Path) -> None:
+    pages = [score(), *(make_noise(np.random.default_rng(k)) for k in range(3))]
+    write_shard(tmp_path / "00000", pages)
+    torch.manual_seed(0)
+    net, before = SheetNet(Backbone(NARROW)).eval(), torch.get_num_threads()
+    read = read_pages(net, Corpus.open(tmp_path), np.full(4, OUT, np.uint8), np.array([2, 0, 3]))
+    assert torch.get_num_threads() == before
+    assert read.sheet.tolist() == [False, True, False]
+    with torch.inference_mode():
+        for row, i in zip(read.features, (2, 0, 3), strict=True):
+            torch.testing.assert_close(row[None], net.features(pixels_of(pages[i].image)), rtol=1e-4, atol=1e-4)
 
 
 def test_a_jumble_holds_only_what_its_crops_hold() -> None:

@@ -6,9 +6,11 @@ Every stage leaves its result in the cache folder and is skipped when that is wh
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +27,7 @@ from ..types import JudgeInfo, Threshold
 from . import assets, fonts
 from .acet import NoiseAttack
 from .corpus import Corpus, build
-from .fit import fit_backbone
+from .fit import BACKBONE, fit_backbone
 from .net import LABELS, NARROW, PREPROCESS, WIDE, Backbone, Pooling, SheetNet, TwoLooks, Widths
 from .pool import Pages, fit_looks, read_pages
 from .recipe import classes_of, loader
@@ -123,13 +125,22 @@ def corpus_of(cache: Path, part: str) -> Corpus:
     return Corpus.open(*(cache / "corpus" / name for name in (EVERYTHING if part == "train" else (part,))))
 
 
-def _said(say: Say, name: str, line: str) -> None:
-    say(f"{name}: {line}")
-
-
-def train_backbones(cache: Path, stages: tuple[Stage, ...], seed: int, say: Say) -> None:
-    """The stages one after another, each kept under its name; those that are whole are left alone."""
+def chains(stages: tuple[Stage, ...]) -> list[list[int]]:
+    """The stages' numbers, those that go on from one another together and in order."""
+    made: list[list[int]] = []
     for k, stage in enumerate(stages):
+        mine = next((chain for chain in made if stage.start and stages[chain[-1]].name == stage.start), None)
+        if mine is None:
+            made.append(mine := [])
+        mine.append(k)
+    return made
+
+
+def train_stages(cache: Path, stages: tuple[Stage, ...], numbers: list[int], seed: int, threads: int) -> None:
+    """These stages one after another, in a process of their own."""
+    torch.set_num_threads(threads)
+    for k in numbers:
+        stage = stages[k]
         corpus = Corpus.open(*(cache / "corpus" / part for part in stage.parts))
         attack = NoiseAttack(stage.eps, stage.attack_steps, stage.rows, stage.every, seed) if stage.eps else None
         fit_backbone(
@@ -139,16 +150,33 @@ def train_backbones(cache: Path, stages: tuple[Stage, ...], seed: int, say: Say)
             steps=stage.steps,
             seed=seed + k,
             lr=stage.lr,
-            start=cache / stage.start / "backbone.safetensors" if stage.start else None,
+            start=cache / stage.start / BACKBONE if stage.start else None,
             attack=attack,
             widths=stage.widths,
-            say=partial(_said, say, stage.name),
+            say=partial(_printed, stage.name),
         )
+
+
+def _printed(name: str, line: str) -> None:
+    print(f"{name}: {line}", flush=True)
+
+
+def train_backbones(cache: Path, stages: tuple[Stage, ...], seed: int, workers: int) -> None:
+    """All stages, each kept under its name; those that are whole are left alone. What does not go on from one another is trained
+    side by side: on nets as small as these a training gains little from a second thread."""
+    todo = [chain for chain in chains(stages) if not all((cache / stages[k].name / BACKBONE).exists() for k in chain)]
+    beside = min(workers, len(todo))
+    if not todo:
+        return
+    threads = max(1, (os.cpu_count() or 1) // beside)
+    with ProcessPoolExecutor(beside, multiprocessing.get_context("spawn")) as pool:
+        for future in [pool.submit(train_stages, cache, stages, chain, seed, threads) for chain in todo]:
+            future.result()
 
 
 def load_backbone(folder: Path, widths: Widths = WIDE) -> Backbone:
     net = Backbone(widths)
-    net.load_state_dict(load_file(folder / "backbone.safetensors"))
+    net.load_state_dict(load_file(folder / BACKBONE))
     return net.eval()
 
 
@@ -201,7 +229,8 @@ def build_judge(cache: Path, plan: Plan, say: Say = print, workers: int = 2, tar
     """All stages; returns the judge file. Raises OpensetError where a stage cannot be done."""
     began = time.monotonic()
     make_data(cache, plan, say, workers)
-    train_backbones(cache, plan.stages, plan.seed, say)
+    say("training the backbones")
+    train_backbones(cache, plan.stages, plan.seed, workers)
     net = two_looks(cache, plan, say)
     save_file(net.pooling.state_dict(), cache / "pooling.safetensors")
     thresholds = thresholds_of(net.pooling, pages_of(cache, net, LOOKS, "calibration", None, say), plan, say)

@@ -103,11 +103,16 @@ def _sample(make: Maker, key: list[int]) -> Sample:
     raise last
 
 
+_make: Maker | None = None  # in a worker: what it makes pictures by, for all its shards
+
+
 def _fill(stem: str, seed: int, shard: int, count: int, load: Callable[[], Maker]) -> int:
-    """One worker's job: make a shard. `load` is called in the worker, so that scores and fonts are read there."""
-    cv2.setNumThreads(1)
-    make = load()
-    write_shard(Path(stem), [_sample(make, [seed, shard, i]) for i in range(count)])
+    """One worker's job: make a shard. `load` is called in the worker, once: reading scores and fonts takes as long as half a shard."""
+    global _make
+    if _make is None:
+        cv2.setNumThreads(1)
+        _make = load()
+    write_shard(Path(stem), [_sample(_make, [seed, shard, i]) for i in range(count)])
     return count
 
 

@@ -28,6 +28,7 @@ from .net import OUT, SHEET, WIDE, Backbone, Widths, ink
 SIZE = 320
 BATCH = 16
 JUMBLED = 0.25
+BACKBONE = "backbone.safetensors"  # the averaged weights of a finished training
 Classes = NDArray[np.uint8]
 Attack = Callable[[Backbone, Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
@@ -97,7 +98,7 @@ def fit_backbone(
     folder.mkdir(parents=True, exist_ok=True)
     state_file, mean_file, info_file = (
         folder / "state.safetensors",
-        folder / "backbone.safetensors",
+        folder / BACKBONE,
         folder / "fit.json",
     )
     torch.manual_seed(seed)

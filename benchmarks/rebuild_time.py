@@ -1,0 +1,149 @@
+"""How long `make sheet-music` takes on this machine, told from a sample of every stage.
+
+    python benchmarks/rebuild_time.py runs/sheet-music
+
+The folder holds the data of a build. Each stage is timed for a few units and for three times as many: what the longer run takes more is
+the rate, what is left of the shorter one the start. Pictures are made by two processes, which read scores and fonts first. A
+stage of training runs on one thread, beside a stage of the other chain, as in a build. A rate is the median of `--rounds` samples (of
+pictures: one). Fetching fonts and pictures depends on the network and is not in the sum. Run it with nothing beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from openset.sheetmusic.build import NEEDED, Plan, chains, corpus_of, train_stages
+from openset.sheetmusic.corpus import Corpus, build
+from openset.sheetmusic.net import NARROW, Backbone, SheetNet, TwoLooks
+from openset.sheetmusic.pool import Pages, fit_looks, read_pages
+from openset.sheetmusic.recipe import classes_of, loader
+
+WARM = 60  # seconds until the training beside has read its data and is compiled
+
+
+@dataclass(frozen=True)
+class Told:
+    """A stage's `count` units at `each` seconds, after `start` seconds."""
+
+    name: str
+    count: int
+    each: float
+    start: float
+
+    @property
+    def minutes(self) -> float:
+        return (self.start + self.count * self.each) / 60
+
+
+def seconds(run: Callable[[], object]) -> float:
+    began = time.monotonic()
+    run()
+    return time.monotonic() - began
+
+
+def told(name: str, count: int, few: int, rounds: int, run: Callable[[int], object]) -> Told:
+    """run(n) does n units: timed for `few` and for three times as many."""
+    each, starts = [], []
+    for _ in range(rounds):
+        short, long = seconds(lambda: run(few)), seconds(lambda: run(3 * few))
+        each.append(max(long - short, 0.0) / (2 * few))
+        starts.append(max(short - few * each[-1], 0.0))
+    made = Told(name, count, statistics.median(each), statistics.median(starts))
+    print(f"{name}: {made.minutes:.1f} minutes ({count} at {made.each:.3f} s, start {made.start:.0f} s)", flush=True)
+    return made
+
+
+def pictures(part: str, count: int, cache: Path, workers: int) -> None:
+    """Makes `count` pictures, a shard a process."""
+    with tempfile.TemporaryDirectory() as room:
+        shard = -(-count // workers)
+        build(
+            Path(room), count, 11, loader(part, cache), workers=workers, progress=lambda _d, _t: None, shard=shard
+        )  # fmt: skip
+
+
+def training(plan: Plan, number: int, steps: int, cache: Path) -> None:
+    """A stage from random weights, on one thread."""
+    stage = replace(plan.stages[number], steps=steps, start="")
+    with tempfile.TemporaryDirectory() as room:
+        (Path(room) / "corpus").symlink_to((cache / "corpus").resolve())
+        train_stages(Path(room), (stage,), [0], 0, 1)
+
+
+def trainings(plan: Plan, given: argparse.Namespace) -> float:
+    """Minutes of the longest chain, each stage timed beside the first stage of another chain."""
+    own = []
+    for k, stage in enumerate(plan.stages):
+        other = next(chain[-1] for chain in chains(plan.stages) if k not in chain)
+        beside = multiprocessing.get_context("spawn").Process(target=training, args=(plan, other, 10**6, given.cache))
+        beside.start()
+        try:
+            time.sleep(WARM)
+            own.append(
+                told(
+                    f"training of {stage.name}",
+                    stage.steps,
+                    given.steps,
+                    given.rounds,
+                    lambda n, k=k: training(plan, k, n, given.cache),
+                )
+            )
+        finally:
+            beside.terminate()
+            beside.join()
+    longest = max(sum(own[k].minutes for k in chain) for chain in chains(plan.stages))
+    print(f"training, side by side: {longest:.1f} minutes", flush=True)
+    return longest
+
+
+def reading(corpus: Corpus, n: int) -> Pages:
+    net = SheetNet(Backbone(), second=Backbone(NARROW), pooling=TwoLooks())
+    ids = np.random.default_rng(0).permutation(len(corpus))[:n]
+    return read_pages(net, corpus, classes_of(corpus.family), ids, lambda _line: None)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("--pictures", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=24)
+    parser.add_argument("--pages", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    given = parser.parse_args()
+    plan = Plan()
+    minutes = 0.0
+    for part in NEEDED:
+        count = getattr(plan, part)
+        minutes += told(
+            f"pictures of {part}",
+            count,
+            given.pictures,
+            1,
+            lambda n, part=part: pictures(part, n, given.cache, given.workers),
+        ).minutes
+    minutes += trainings(plan, given)
+    torch.set_num_threads(os.cpu_count() or 1)
+    corpus, count = corpus_of(given.cache, "train"), plan.pages + plan.calibration
+    minutes += told("pages read", count, given.pages, given.rounds, lambda n: reading(corpus, n)).minutes
+    pages = reading(corpus, 3 * given.pages)
+    again = np.resize(np.arange(len(pages.family)), plan.pages)
+    whole = Pages(pages.features[again], *(getattr(pages, k)[again] for k in ("family", "sheet", "classes", "use")))
+    fitting = seconds(lambda: fit_looks(whole, seed=0)) / 60
+    print(f"fit of the pooling: {fitting:.1f} minutes")
+    print(f"together: {minutes + fitting:.0f} minutes, without fetching")
+
+
+if __name__ == "__main__":
+    main()
