@@ -1,6 +1,6 @@
 """Writes the judge's card, docs/sheet-music.md's tables and docs/sheet-music.json, the README's numbers, from what was measured.
 
-Reads in the cache folder (what is missing is said in the card as "not measured"):
+Reads in the cache folder (a section whose file is missing stays as it stands if it is of the same judge, else it says "not measured"):
     measured.json        python scripts/sheet_card.py --measure   (made pictures: openset.sheetmusic.measure)
     real.json            python scripts/real_pictures.py FOLDER --json runs/sheet-music/real.json
     real_plain.json      the same with --judge runs/sheet-music/plain.onnx, which --measure writes
@@ -28,6 +28,13 @@ BEGIN, END = "<!-- measured:begin -->", "<!-- measured:end -->"
 REAL_NOTE = "153 real photographs, scans, renderings and screenshots, looked at while the judge was made, which may have guided later choices of training pictures; never trained or thresholded on"
 HIGH = 0.95
 Section = tuple[list[str], list[dict[str, Any]]]  # lines of the card, rows of the README
+ROWS = {  # the sections' titles, in order, and how the names of their rows begin
+    "### Real pictures (measured)": ("real pictures",),
+    "### Library-like pages without music (measured)": ("library-like pages",),
+    "### Engravers never trained on (measured)": ("unseen engraver",),
+    "### Schemes on made pictures (measured; attacks searched)": ("families never trained on", "noise attacked"),
+}
+REAL, LIBRARY, ENGRAVERS, MADE = ROWS
 
 
 def share(k: int, n: int) -> str:
@@ -65,7 +72,7 @@ def told(real: Sequence[Mapping[str, Any]], truth: str) -> list[float]:
 
 def real_pictures(real: Sequence[Mapping[str, Any]] | None, plain: Sequence[Mapping[str, Any]] | None) -> Section:
     """plain: what the plain net said of them, or nothing."""
-    head = ["### Real pictures (measured)", "", f"{REAL_NOTE}.", ""]
+    head = [REAL, "", f"{REAL_NOTE}.", ""]
     if not real:
         return [*head, "Not measured."], []
     script = "scripts/real_pictures.py"
@@ -95,7 +102,7 @@ def real_pictures(real: Sequence[Mapping[str, Any]] | None, plain: Sequence[Mapp
 
 
 def library_pages(alarms: Mapping[str, int] | None) -> Section:
-    head = ["### Library-like pages without music (measured)", ""]
+    head = [LIBRARY, ""]
     if not alarms:
         return [*head, "Not measured."], []
     k, n = alarms["alarms"], alarms["pages"]
@@ -104,7 +111,7 @@ def library_pages(alarms: Mapping[str, int] | None) -> Section:
 
 
 def other_engravers(found: Mapping[str, Sequence[int]] | None) -> Section:
-    head = ["### Engravers never trained on (measured)", ""]
+    head = [ENGRAVERS, ""]
     if not found:
         return [*head, "Not measured."], []
     lines = [f"- {name}: found {share(k, n)}" for name, (k, n) in found.items()]
@@ -139,7 +146,7 @@ def schemes(measured: Mapping[str, Any]) -> list[str]:
 
 
 def made_pictures(measured: Mapping[str, Any] | None) -> Section:
-    head = ["### Schemes on made pictures (measured; attacks searched)", ""]
+    head = [MADE, ""]
     if not measured:
         return [*head, "Not measured."], []
     shipped, plain = measured["schemes"]["shipped"], measured["schemes"]["plain"]
@@ -166,6 +173,14 @@ def made_pictures(measured: Mapping[str, Any] | None) -> Section:
     return head + lines, rows
 
 
+def kept(title: str, lines: Sequence[str], rows: Iterable[dict[str, Any]]) -> Section:
+    """A section of an earlier card: from its title to the next one's, and its rows."""
+    begin = lines.index(title)
+    end = next((k for k in range(begin + 1, len(lines)) if lines[k] in ROWS), len(lines))
+    text = "\n".join(lines[begin:end]).rstrip("\n")
+    return text.split("\n"), [one for one in rows if one["measure"].startswith(ROWS[title])]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cache", type=Path, default=Path("runs/sheet-music"))
@@ -188,13 +203,17 @@ def main() -> None:
         f"Threshold for `sheet_music`: {threshold.value:.4f}; precision {threshold.precision} with probability {1 - threshold.delta:.2f}, ",
         f"proved if {threshold.assumption}; prevalence {threshold.prevalence}.",
     ]
-    rows: list[dict[str, Any]] = []
-    for more, made in (
-        real_pictures(read("real"), read("real_plain")),
-        library_pages(read("false_alarms")),
-        other_engravers(read("engravers")),
-        made_pictures(read("measured")),
+    before, story = DOCS.read_text(), ROOT / "docs/sheet-music.json"
+    card = before[before.index(BEGIN) + len(BEGIN) : before.index(END)].strip("\n").split("\n")
+    same, rows = card[: len(lines)] == lines, []
+    for title, needed, section in (
+        (REAL, "real", lambda: real_pictures(read("real"), read("real_plain"))),
+        (LIBRARY, "false_alarms", lambda: library_pages(read("false_alarms"))),
+        (ENGRAVERS, "engravers", lambda: other_engravers(read("engravers"))),
+        (MADE, "measured", lambda: made_pictures(read("measured"))),
     ):
+        fresh = read(needed) or not same
+        more, made = section() if fresh else kept(title, card, json.loads(story.read_text())["rows"])
         lines, rows = [*lines, "", *more], rows + made
     text = "\n".join(lines)
     for file in (CARD, DOCS):
@@ -207,7 +226,7 @@ def main() -> None:
         "pictures": "None of these pictures was trained on.",
         "rows": rows,
     }
-    (ROOT / "docs/sheet-music.json").write_text(json.dumps(facts, indent=1) + "\n")
+    story.write_text(json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":
