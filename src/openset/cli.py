@@ -19,7 +19,7 @@ from ._cli.calibrate import calibrate
 from ._cli.check import check
 from ._cli.demo import demo
 from ._cli.export import export
-from ._cli.guard import STOPPED
+from ._cli.guard import FAILED, PIPE, STOPPED, complain, flush, settle, told
 from ._cli.info import info
 from ._cli.outliers import outliers
 from ._cli.predict import predict
@@ -87,6 +87,16 @@ def main() -> None:
         elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(prog_name="openset")
+        try:
+            app(prog_name="openset")
+        finally:
+            flush()  # help and version too
     except KeyboardInterrupt:  # before or after a command
-        sys.exit(STOPPED)
+        code = STOPPED
+    except BrokenPipeError:
+        code = PIPE
+    except OSError as error:
+        complain(told(error))
+        code = FAILED
+    settle()
+    sys.exit(code)

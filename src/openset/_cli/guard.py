@@ -41,19 +41,19 @@ def guarded(command: Callable[P, int | None], *, failure: int = FAILED) -> Calla
             code = STOPPED
         except BrokenPipeError:
             code = PIPE
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that Python's last flush does not fail too
         except MemoryError:
             complain("there is not enough memory. Close other programs, or give smaller pictures or fewer at once.")
             code = failure
         except OSError as error:
-            complain(_told(error))
+            complain(told(error))
             code = failure
+        settle()
         raise typer.Exit(code)
 
     return run
 
 
-def _told(error: OSError) -> str:
+def told(error: OSError) -> str:
     """An error of the operating system, for people."""
     where = f" ({os.fsdecode(error.filename)!r})" if isinstance(error.filename, str | bytes) else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -65,6 +65,14 @@ def flush() -> None:
     """Write what is buffered now, while an error can still be told."""
     if sys.stdout is not None:
         sys.stdout.flush()
+
+
+def settle() -> None:
+    """Drop what standard output cannot take, so that Python's last flush does not fail as well."""
+    try:
+        flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def complain(message: str) -> None:
