@@ -68,9 +68,7 @@ def pictures(part: str, count: int, cache: Path, workers: int) -> None:
     """Makes `count` pictures, a shard a process."""
     with tempfile.TemporaryDirectory() as room:
         shard = -(-count // workers)
-        build(
-            Path(room), count, 11, loader(part, cache), workers=workers, progress=lambda _d, _t: None, shard=shard
-        )  # fmt: skip
+        build(Path(room), count, 11, loader(part, cache), workers=workers, progress=lambda _d, _t: None, shard=shard)
 
 
 def training(plan: Plan, number: int, steps: int, cache: Path) -> None:
@@ -82,7 +80,7 @@ def training(plan: Plan, number: int, steps: int, cache: Path) -> None:
 
 
 def trainings(plan: Plan, given: argparse.Namespace) -> float:
-    """Minutes of the longest chain, each stage timed beside the first stage of another chain."""
+    """Minutes of the longest chain, each stage timed beside the last stage of another chain."""
     own = []
     for k, stage in enumerate(plan.stages):
         other = next(chain[-1] for chain in chains(plan.stages) if k not in chain)
