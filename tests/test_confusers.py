@@ -11,6 +11,7 @@ pytest.importorskip("resvg_py", reason="the synthetic negatives need openset[she
 
 from openset.sheetmusic import recipe
 from openset.sheetmusic.confusers import CONFUSERS
+from openset.sheetmusic.confusers_boxes import HEIGHTS
 from openset.sheetmusic.confusers_ruled import GROUPS
 from openset.sheetmusic.documents import DOCUMENTS
 from openset.sheetmusic.lines import LINES
@@ -41,3 +42,4 @@ def test_confusers_are_trained_on_and_never_tested_on(tmp_path: Path) -> None:
 
 def test_no_group_of_rules_has_a_staffs_five() -> None:
     assert 5 not in GROUPS
+    assert 4 not in HEIGHTS  # boxes one above another, which have a rule more
