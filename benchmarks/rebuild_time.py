@@ -106,9 +106,9 @@ def trainings(plan: Plan, given: argparse.Namespace) -> float:
 
 
 def reading(corpus: Corpus, n: int) -> Pages:
-    net = SheetNet(Backbone(), second=Backbone(NARROW), pooling=TwoLooks())
+    net = SheetNet(Backbone(), second=Backbone(NARROW), pooling=TwoLooks()).eval()
     ids = np.random.default_rng(0).permutation(len(corpus))[:n]
-    return read_pages(net, corpus, classes_of(corpus.family), ids, lambda _line: None)
+    return read_pages(net.features, corpus, classes_of(corpus.family), ids, lambda _line: None)
 
 
 def main() -> None:

@@ -190,10 +190,11 @@ def main() -> None:
     judge = open_judge(args.judge)
     threshold = judge.info.thresholds["sheet_music"]
     if args.measure:
-        from openset.sheetmusic.build import Plan
+        from openset.sheetmusic.build import SHIPPED, Plan
         from openset.sheetmusic.measure import measure
 
-        measure(args.cache, Plan(), threshold.value, lambda line: print(line, flush=True))
+        shipped = SHIPPED if args.judge == "sheet-music" else Path(args.judge)
+        measure(args.cache, Plan(), shipped, lambda line: print(line, flush=True))
 
     def read(name: str) -> Any:
         file = args.cache / f"{name}.json"

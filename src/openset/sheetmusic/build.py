@@ -9,12 +9,11 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,16 +22,19 @@ from safetensors.torch import load_file, save_file
 from .. import __version__
 from ..decide import fit_thresholds
 from ..export import export
+from ..judgefile import with_info
+from ..onnxbytes import read_model, write_atomic
 from ..types import JudgeInfo, Threshold
 from . import assets, fonts
 from .acet import NoiseAttack
 from .corpus import Corpus, build
+from .eight_bits import eight_bits, folded
 from .fit import BACKBONE, fit_backbone
-from .net import LABELS, NARROW, PREPROCESS, WIDE, Backbone, Pooling, SheetNet, TwoLooks, Widths
-from .pool import Pages, fit_looks, read_pages
+from .net import LABELS, NARROW, PREPROCESS, WIDE, Backbone, SheetNet, Widths
+from .pool import Pages, fit_looks, pixels_of
+from .readings import EVERYTHING, Say, corpus_of, judged, pages_of
 from .recipe import classes_of, loader
 
-Say = Callable[[str], None]
 SHIPPED = Path(__file__).with_name("sheet-music.onnx")
 ASSUMPTION = (
     "pictures to come are drawn like the made calibration pictures (scores, and ordinary pictures: text, documents, "
@@ -58,7 +60,6 @@ class Stage:
     widths: Widths = WIDE
 
 
-EVERYTHING = ("train", "real", "more", "hard")
 STAGES = (
     Stage("plain", ("train", "real"), 5_000, 3e-3),
     Stage("long", EVERYTHING, 7_000, 2e-3, start="plain", eps=0.06, attack_steps=4, rows=3),
@@ -80,7 +81,8 @@ class Plan:
     test: int = 1_600
     unseen: int = 1_600
     calibration: int = 3_600
-    pages: int = 3_000
+    pages: int = 3_000  # that the pooling learns from
+    ranges: int = 100  # pages that set the ranges of the integers
     stages: tuple[Stage, ...] = STAGES
     precision: float = 0.992  # the strictest of .990, .991, ... that keeps .97 of the calibration scores
     delta: float = 0.05
@@ -118,11 +120,6 @@ def make_data(cache: Path, plan: Plan, say: Say, workers: int, parts: tuple[str,
             say(f"made {part}: {done}/{total} pictures, {time.monotonic() - began:.0f} s")
 
         build(cache / "corpus" / part, count, plan.seed + k, loader(part, cache), workers=workers, progress=progress)
-
-
-def corpus_of(cache: Path, part: str) -> Corpus:
-    """A part's corpus; "train" is everything that is trained on."""
-    return Corpus.open(*(cache / "corpus" / name for name in (EVERYTHING if part == "train" else (part,))))
 
 
 def chains(stages: tuple[Stage, ...]) -> list[list[int]]:
@@ -180,34 +177,9 @@ def load_backbone(folder: Path, widths: Widths = WIDE) -> Backbone:
     return net.eval()
 
 
-def pages_of(cache: Path, net: SheetNet, name: str, part: str, count: int | None, say: Say) -> Pages:
-    """The pooled features of a part's pages under the net whose backbones are called `name`; read once, then kept."""
-    file = cache / "pages" / f"{name}-{part}.npz"
-    if not file.exists():
-        corpus = corpus_of(cache, part)
-        ids = np.random.default_rng(0).permutation(len(corpus))[:count]
-        pages = read_pages(net, corpus, classes_of(corpus.family), ids, say)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        scratch = file.with_suffix(".part")
-        with scratch.open("wb") as handle:
-            arrays: dict[str, Any] = {k: np.asarray(v) for k, v in vars(pages).items()}
-            np.savez(handle, **arrays)
-        os.replace(scratch, file)
-    with np.load(file, allow_pickle=False) as data:
-        kept = {key: data[key] for key in data.files}
-    return Pages(torch.from_numpy(kept.pop("features")), **kept)
-
-
-def probabilities(pooling: Pooling | TwoLooks, pages: Pages) -> np.ndarray:
-    """[N, 2]: P(sheet_music), P(other) of pages whose features are known."""
-    with torch.inference_mode():
-        inner = torch.softmax(pooling(pages.features).double(), 1).numpy()
-    return np.stack([inner[:, 0] + inner[:, 2] / 2, inner[:, 1] + inner[:, 2] / 2], 1).clip(0, 1)
-
-
-def thresholds_of(pooling: TwoLooks, pages: Pages, plan: Plan, say: Say) -> Mapping[str, Threshold]:
-    """The guaranteed thresholds, on calibration pages whose label is beyond doubt."""
-    p = probabilities(pooling, pages)[pages.use]
+def thresholds_of(pages: Pages, plan: Plan, say: Say) -> Mapping[str, Threshold]:
+    """The guaranteed thresholds, on calibration pages whose label is beyond doubt; their features are the judge's probabilities."""
+    p = pages.features.double().numpy()[pages.use]
     truth = np.where(pages.sheet[pages.use], 0, 1)
     share = {LABELS[0]: plan.prevalence, LABELS[1]: plan.prevalence_other}
     found, failed = fit_thresholds(
@@ -221,8 +193,17 @@ def thresholds_of(pooling: TwoLooks, pages: Pages, plan: Plan, say: Say) -> Mapp
 def two_looks(cache: Path, plan: Plan, say: Say) -> SheetNet:
     """The net of both trained backbones with its pooling fitted."""
     net = SheetNet(load_backbone(cache / FIRST), second=load_backbone(cache / SECOND, NARROW))
-    net.pooling = fit_looks(pages_of(cache, net, LOOKS, "train", plan.pages, say), seed=plan.seed)
-    return net
+    net.pooling = fit_looks(pages_of(cache, net.features, LOOKS, "train", plan.pages, say), seed=plan.seed)
+    return net.eval()
+
+
+def in_eight_bits(cache: Path, net: SheetNet, info: JudgeInfo, plan: Plan) -> bytes:
+    """The judge file of the net in integers, their ranges taken from pages that it was trained on."""
+    export(folded(net), cache / "float.onnx", info)
+    corpus = corpus_of(cache, "train")
+    ids = np.random.default_rng(1).permutation(len(corpus))[: plan.ranges]
+    made = eight_bits(read_model(cache / "float.onnx"), (pixels_of(corpus[int(i)].image) for i in ids))
+    return with_info(made, info)
 
 
 def build_judge(cache: Path, plan: Plan, say: Say = print, workers: int = 2, target: Path = SHIPPED) -> Path:
@@ -233,7 +214,6 @@ def build_judge(cache: Path, plan: Plan, say: Say = print, workers: int = 2, tar
     train_backbones(cache, plan.stages, plan.seed, workers)
     net = two_looks(cache, plan, say)
     save_file(net.pooling.state_dict(), cache / "pooling.safetensors")
-    thresholds = thresholds_of(net.pooling, pages_of(cache, net, LOOKS, "calibration", None, say), plan, say)
     facts = {
         "made_with": f"openset {__version__}, python -m openset.sheetmusic",
         "plan": asdict(plan),
@@ -241,8 +221,10 @@ def build_judge(cache: Path, plan: Plan, say: Say = print, workers: int = 2, tar
         "scheme": "two looks that must agree; outlier exposure through a shared background class, the first then ACET on noise",
         "date": time.strftime("%Y-%m-%d"),
     }
-    info = JudgeInfo(LABELS, PREPROCESS, thresholds, facts, name="sheet-music")
-    export(net, target, info)
+    info = JudgeInfo(LABELS, PREPROCESS, facts=facts, name="sheet-music")
+    model = in_eight_bits(cache, net, info, plan)
+    thresholds = thresholds_of(judged(cache, model, "calibration", say), plan, say)
+    write_atomic(target, with_info(model, replace(info, thresholds=thresholds)))
     (cache / "build.json").write_text(json.dumps(facts | {"minutes": (time.monotonic() - began) / 60}, indent=1))
     say(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
     return target

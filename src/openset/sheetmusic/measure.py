@@ -16,12 +16,15 @@ import numpy as np
 import torch
 
 from ..export import export
+from ..judge import judge_of
 from ..metrics import auroc, auroc_interval, clopper_pearson, mmc
+from ..onnxbytes import read_model
 from ..types import JudgeInfo
-from .build import LOOKS, MEASURED, Plan, Say, load_backbone, make_data, pages_of, probabilities, two_looks
+from .build import MEASURED, Plan, load_backbone, make_data, two_looks
 from .corpus import Corpus
-from .net import LABELS, PREPROCESS, SheetNet
+from .net import LABELS, PREPROCESS, SHEET, SheetNet
 from .pool import Pages, fit_pooling, pixels_of
+from .readings import Say, judged, pages_of, probabilities, reader
 from .stress import attacked_noise
 
 HIGH = 0.95
@@ -65,21 +68,27 @@ def at_recall(p_sheet: np.ndarray, recall: float) -> float:
     return float(np.quantile(p_sheet, 1 - recall))
 
 
-def measure(cache: Path, plan: Plan, threshold: float, say: Say, workers: int = 2) -> dict[str, Any]:
-    """All numbers of the card. `plain` is the first backbone before ACET with a two-class pooling: no "neither", and one look."""
+def measure(cache: Path, plan: Plan, shipped: Path, say: Say, workers: int = 2) -> dict[str, Any]:
+    """All numbers of the card. shipped: the judge file, made from the backbones in `cache`. `plain` is the first backbone before ACET
+    with a two-class pooling: no "neither", and one look."""
+    model = read_model(shipped)
+    judge = judge_of(model, str(shipped))
+    threshold = judge.info.thresholds[LABELS[SHEET]].value
     judges: Mapping[str, bool] = {"plain": True, "outlier exposure": False, "shipped": False}
     make_data(cache, plan, say, workers, MEASURED)
     result: dict[str, Any] = {"plan": asdict(plan), "threshold": threshold, "schemes": {}}
     scores = torch.cat([pixels_of(page)[:, :1, :512, :512] for page in _some_scores(cache)])
     for title, two in judges.items():
         if title == "shipped":
-            net, name = two_looks(cache, plan, say), LOOKS
+            net = two_looks(cache, plan, say)
+            test, unseen = (judged(cache, model, part, say) for part in MEASURED)
+            p, q = (pages.features.double().numpy() for pages in (test, unseen))
         else:
-            net, name = SheetNet(load_backbone(cache / "plain")), "plain"
-            pages = pages_of(cache, net, name, "train", COMPARED, say)
+            net = SheetNet(load_backbone(cache / "plain")).eval()
+            pages = pages_of(cache, net.features, "plain", "train", COMPARED, say)
             net.pooling = fit_pooling(pages, seed=plan.seed, two_classes=two)
-        test, unseen = (pages_of(cache, net, name, part, None, say) for part in MEASURED)
-        p, q = probabilities(net.pooling, test), probabilities(net.pooling, unseen)
+            test, unseen = (pages_of(cache, net.features, "plain", part, None, say) for part in MEASURED)
+            p, q = probabilities(net.pooling, test), probabilities(net.pooling, unseen)
         inside = p[test.sheet & test.use, 0]
         seen = p[~test.sheet, 0]
         level = threshold if title == "shipped" else at_recall(inside, RECALL)
@@ -98,7 +107,8 @@ def measure(cache: Path, plan: Plan, threshold: float, say: Say, workers: int = 
         if title == "plain":
             export(net, cache / "plain.onnx", JudgeInfo(LABELS, PREPROCESS, name="plain"))
         for eps in RADII:
-            attacked = attacked_noise(net, scores, eps=eps, n=ATTACKED, seed=plan.seed)
+            own = reader(judge) if title == "shipped" else None
+            attacked = attacked_noise(net, scores, eps=eps, n=ATTACKED, seed=plan.seed, judge=own)
             entry[f"noise_{eps}"] = {
                 "n": ATTACKED,
                 "before": float(attacked[:, 0].mean()),

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from .corpus import Corpus
 from .crops import staff_space
-from .net import FEATURES, OUT, PREPROCESS, SCALES, SHEET, Pooling, SheetNet, TwoLooks
+from .net import FEATURES, OUT, PREPROCESS, SCALES, SHEET, Pooling, TwoLooks
 from .sample import Gray
 
 
@@ -28,9 +28,13 @@ def pixels_of(page: Gray) -> Tensor:
     return gray.expand(1, 3, *gray.shape)
 
 
+Reader = Callable[[Tensor], Tensor]
+
+
 @dataclass(frozen=True)
 class Pages:
-    """Pooled features [N, 27], or [N, 54] with a second look, of whole pages with what they are; use [N]: pages whose label is beyond doubt."""
+    """What was read of whole pages, pooled features [N, 27], or [N, 54] with a second look, or a judge's probabilities [N, 2], with
+    what they are; use [N]: pages whose label is beyond doubt."""
 
     features: Tensor
     family: NDArray[np.str_]
@@ -46,20 +50,19 @@ def clear(corpus: Corpus, i: int) -> bool:
 
 
 def read_pages(
-    net: SheetNet,
+    read: Reader,
     corpus: Corpus,
     classes: NDArray[np.uint8],
     ids: NDArray[np.int64],
     say: Callable[[str], None] = print,
 ) -> Pages:
-    """Run the backbones over whole pages, as many at a time as torch has threads. classes: the inner class of each sample of
-    the corpus."""
+    """Reads whole pages, as many at a time as torch has threads. read: [1, 3, H, W] -> [1, D], of a net in eval mode or a judge.
+    classes: the inner class of each sample of the corpus."""
     rows, threads = [], torch.get_num_threads()
-    net.eval()
 
     def features(i: int) -> Tensor:
         with torch.inference_mode():
-            return net.features(pixels_of(corpus[i].image))
+            return read(pixels_of(corpus[i].image))
 
     torch.set_num_threads(1)  # a page on each thread takes less time than a page on all of them
     try:

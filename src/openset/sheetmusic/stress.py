@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .acet import noise_like, start
 from .net import SHEET, SheetNet
+from .pool import Reader
 
 
 def aim(net: SheetNet, gray: Tensor) -> Tensor:
@@ -25,16 +26,23 @@ def aim(net: SheetNet, gray: Tensor) -> Tensor:
     return -torch.logsumexp(torch.stack([both[:, 1] - both[:, SHEET] for both in labels]), 0)
 
 
-def sheet(net: SheetNet, gray: Tensor) -> float:
-    """P(sheet_music) of one picture [1, 1, H, W]."""
-    with torch.inference_mode():
-        return float(net.outputs(gray.expand(-1, 3, -1, -1))["probabilities"][0, SHEET])
-
-
 def attacked_noise(
-    net: SheetNet, scores: Tensor, *, eps: float, n: int, seed: int, steps: int = 12, squares: int = 40
+    net: SheetNet,
+    scores: Tensor,
+    *,
+    eps: float,
+    n: int,
+    seed: int,
+    steps: int = 12,
+    squares: int = 40,
+    judge: Reader | None = None,
 ) -> np.ndarray:
-    """[n, 2]: P(sheet_music) of n noise pictures before and after the attack. scores: real pages [M, 1, H, W] to project."""
+    """[n, 2]: P(sheet_music) of n noise pictures before and after the attack. scores: real pages [M, 1, H, W] to project.
+
+    judge: [1, 3, H, W] -> probabilities [1, 2] of the net in integers, which has no gradients: the net is climbed, and what is
+    found is told as this one judges it. None: the net's own.
+    """
+    says = judge or (lambda pixels: net.outputs(pixels)["probabilities"])
     rng = np.random.default_rng([seed, n])
     result = np.zeros((n, 2))
     for i in range(n):
@@ -44,8 +52,9 @@ def attacked_noise(
         moved = torch.cat([noise, start(many, scores, torch.full((4, 1, 1, 1), eps), rng)])
         best, value = _climb(net, moved, low, high, eps, steps)
         best = _squares(net, best, value, noise, eps, squares, rng)
-        before = sheet(net, noise)
-        result[i] = before, max(before, sheet(net, best))
+        with torch.inference_mode():
+            before, after = (float(says(gray.expand(-1, 3, -1, -1))[0, SHEET]) for gray in (noise, best))
+        result[i] = before, max(before, after)
     return result
 
 

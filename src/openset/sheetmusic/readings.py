@@ -1,0 +1,62 @@
+"""What nets and judges say of whole pages of a part of the data, read once and kept in the cache folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..judge import Judge, judge_of
+from .corpus import Corpus
+from .net import Pooling, TwoLooks
+from .pool import Pages, Reader, read_pages
+from .recipe import classes_of
+
+EVERYTHING = ("train", "real", "more", "hard")
+Say = Callable[[str], None]
+
+
+def corpus_of(cache: Path, part: str) -> Corpus:
+    """A part's corpus; "train" is everything that is trained on."""
+    return Corpus.open(*(cache / "corpus" / name for name in (EVERYTHING if part == "train" else (part,))))
+
+
+def pages_of(cache: Path, read: Reader, name: str, part: str, count: int | None, say: Say) -> Pages:
+    """What is read of a part's pages by the backbones or the judge called `name`; read once, then kept."""
+    file = cache / "pages" / f"{name}-{part}.npz"
+    if not file.exists():
+        corpus = corpus_of(cache, part)
+        ids = np.random.default_rng(0).permutation(len(corpus))[:count]
+        pages = read_pages(read, corpus, classes_of(corpus.family), ids, say)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        scratch = file.with_suffix(".part")
+        with scratch.open("wb") as handle:
+            arrays: dict[str, Any] = {k: np.asarray(v) for k, v in vars(pages).items()}
+            np.savez(handle, **arrays)
+        os.replace(scratch, file)
+    with np.load(file, allow_pickle=False) as data:
+        kept = {key: data[key] for key in data.files}
+    return Pages(torch.from_numpy(kept.pop("features")), **kept)
+
+
+def reader(judge: Judge) -> Reader:
+    """[1, 3, H, W] -> the judge's probabilities [1, 2]."""
+    return lambda page: torch.from_numpy(judge.outputs(page.numpy())["probabilities"])
+
+
+def judged(cache: Path, model: bytes, part: str, say: Say) -> Pages:
+    """What a judge file's bytes say of a part's pages: `features` are its probabilities [N, 2]."""
+    read = reader(judge_of(model, "the judge", threads=1))
+    return pages_of(cache, read, f"judge-{hashlib.sha256(model).hexdigest()[:16]}", part, None, say)
+
+
+def probabilities(pooling: Pooling | TwoLooks, pages: Pages) -> np.ndarray:
+    """[N, 2]: P(sheet_music), P(other) of pages whose features are known."""
+    with torch.inference_mode():
+        inner = torch.softmax(pooling(pages.features).double(), 1).numpy()
+    return np.stack([inner[:, 0] + inner[:, 2] / 2, inner[:, 1] + inner[:, 2] / 2], 1).clip(0, 1)

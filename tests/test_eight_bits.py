@@ -1,0 +1,106 @@
+"""The judge in integers: what is rounded and by how much, against formulas and the float net."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="judges are exported with openset[train]")
+
+import onnx
+import torch
+from torch import nn
+
+from openset.export import export
+from openset.judge import judge_of
+from openset.judgefile import with_info
+from openset.sheetmusic.eight_bits import eight_bits, folded, whole
+from openset.sheetmusic.net import LABELS, NARROW, Backbone, SheetNet
+from openset.types import JudgeInfo, Preprocess
+
+INFO = JudgeInfo(LABELS, Preprocess(mode="fit", size=128, multiple=64, min_side=64), name="small")
+
+
+@pytest.fixture(scope="module")
+def net() -> SheetNet:
+    """Two looks with batch-norms that have seen pictures."""
+    torch.manual_seed(0)
+    made = SheetNet(Backbone(NARROW), second=Backbone(NARROW))
+    with torch.no_grad():
+        for module in made.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.uniform_(-0.3, 0.3)
+        for _ in range(10):
+            made.maps(pages(4))
+        for look in made.pooling.looks(made.features(pages(8))):
+            assert look.shape == (8, 3)
+    return made.eval()
+
+
+def pages(n: int) -> torch.Tensor:
+    """Gray pages with lines: float32 [n, 3, 128, 128]."""
+    gray = torch.rand(n, 1, 128, 128) * 0.2 + 0.8
+    gray[:, :, ::9] = torch.rand(n, 1, 1, 1)
+    return gray.expand(-1, 3, -1, -1).contiguous()
+
+
+@pytest.fixture(scope="module")
+def files(net: SheetNet, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """The graph in float and in integers."""
+    file = tmp_path_factory.mktemp("eight") / "float.onnx"
+    export(folded(net), file, INFO)
+    model = file.read_bytes()
+    torch.manual_seed(1)
+    return model, eight_bits(model, pages(8).split(1))
+
+
+def test_folding_batch_norms_changes_nothing_and_leaves_the_net(net: SheetNet) -> None:
+    made, x = folded(net), pages(2)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in made.modules())
+    assert any(isinstance(module, nn.BatchNorm2d) for module in net.modules())
+    with torch.no_grad():
+        torch.testing.assert_close(made.features(x), net.features(x), rtol=1e-3, atol=1e-4)
+
+
+def test_all_convolutions_but_the_first_of_a_look_are_in_integers(files: tuple[bytes, bytes]) -> None:
+    graph = onnx.load_from_string(files[0])
+    chosen, kinds = set(whole(graph)), {node.name: node.op_type for node in graph.graph.node}
+    left = [name for name, kind in kinds.items() if kind == "Conv" and name not in chosen]
+    assert len(left) == 2 * 3  # one a look and scale
+    assert sum(kinds[name] == "Conv" for name in chosen) == 2 * 3 * 14
+    assert sum(kinds[name] == "Add" for name in chosen) == 2 * 3 * 5  # a shortcut's sum in each block
+
+
+def test_a_weight_is_rounded_to_seven_bits_of_its_channel(files: tuple[bytes, bytes]) -> None:
+    before, after = (onnx.load_from_string(model) for model in files)
+    real, rounded = (
+        {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer} for model in (before, after)
+    )
+    weights = [name for name in real if f"{name}_quantized" in rounded and real[name].ndim == 4]
+    assert len(weights) == 2 * 14  # shared by the scales
+    for name in weights:
+        whole_numbers, scale = rounded[f"{name}_quantized"], rounded[f"{name}_scale"]
+        assert whole_numbers.dtype == np.int8
+        assert abs(whole_numbers.astype(int)).max() <= 64
+        assert len(scale) == len(real[name])  # of its own for each output channel
+        steps = abs(real[name] / scale[:, None, None, None] - whole_numbers)
+        assert steps.max() <= 0.5 + 1e-3
+
+
+def test_the_judge_in_integers_agrees_with_the_float_one(files: tuple[bytes, bytes]) -> None:
+    judges = [judge_of(with_info(model, INFO), "small", threads=1) for model in files]
+    torch.manual_seed(2)
+    x = pages(6).numpy()
+    real, made = (judge.outputs(x)["probabilities"] for judge in judges)
+    np.testing.assert_allclose(made, real, atol=0.02)
+    np.testing.assert_allclose(made.sum(1), 1, atol=1e-5)
+    assert (made != real).any()  # it is another graph
+    assert len(files[1]) < 0.5 * len(files[0])
+    wide: Any = judges[1].outputs(np.ones((1, 3, 64, 128), np.float32))  # every shape is taken
+    assert wide["probabilities"].shape == (1, 2)
+    assert b"/tmp" not in files[1]
+    assert str(Path.home()).encode() not in files[1]
