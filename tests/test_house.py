@@ -33,7 +33,7 @@ ROOMS = {  # room: (its modules, the rooms it may import from)
     "wrapping": ("wrapping _wrapchecks _wrapfit _wrapped", "parcels decide judge nets heads audit export training"),
     "calibrate": ("calibrate", "parcels images decide file judge data"),
     "report": ("report", "parcels"),
-    "sheetmusic": ("sheetmusic", "parcels images decide judge data nets attack export training"),
+    "sheetmusic": ("sheetmusic", "parcels images decide file judge data nets attack export training"),
     "demo": ("demo _demodata", "parcels images decide judge data nets attack training calibrate report"),
     "cli": (
         "cli _cli __main__",

@@ -62,8 +62,8 @@ class Stage:
 
 STAGES = (
     Stage("plain", ("train", "real"), 5_000, 3e-3),
-    Stage("long", EVERYTHING, 7_000, 2e-3, start="plain", eps=0.06, attack_steps=4, rows=3),
-    Stage("second", EVERYTHING, 12_000, 3e-3, eps=0.06, attack_steps=4, rows=3, every=2, widths=NARROW),
+    Stage("long", EVERYTHING, 8_000, 2e-3, start="plain", eps=0.06, attack_steps=4, rows=3),
+    Stage("second", EVERYTHING, 16_000, 3e-3, eps=0.06, attack_steps=4, rows=3, every=2, widths=NARROW),
 )
 FIRST, SECOND = "long", "second"  # the stages whose backbones read a page
 LOOKS = f"{FIRST}-{SECOND}"
@@ -77,7 +77,7 @@ class Plan:
     train: int = 9_000
     real: int = 2_000
     more: int = 3_000
-    hard: int = 2_400
+    hard: int = 2_800
     test: int = 1_600
     unseen: int = 1_600
     calibration: int = 3_600
