@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from openset.errors import DataError
-from openset.sheetmusic.acet import NoiseAttack, noise_like
+from openset.sheetmusic.acet import NoiseAttack, evidence, noise_like
 from openset.sheetmusic.build import STAGES, Stage, chains, load_backbone, train_backbones
 from openset.sheetmusic.corpus import Corpus, build, write_shard
 from openset.sheetmusic.crops import IGNORE, cell_targets, cut, draw, inverted, jumble, staff_space
 from openset.sheetmusic.degrade import KINDS, SIDE, degrade
-from openset.sheetmusic.fit import cell_loss, draw_batch, fit_backbone
+from openset.sheetmusic.fit import BATCH, MINED, cell_loss, draw_batch, fit_backbone, with_worst
 from openset.sheetmusic.medley import cutting, medleys, screened
 from openset.sheetmusic.net import (
     FEATURES,
@@ -431,6 +431,27 @@ def test_hard_families_are_drawn_more_often_and_jumbles_are_no_sample(tmp_path: 
     pixels, cells, ids = draw_batch(corpus, np.full(3, OTHER, np.uint8), groups, hard, 0, 0)
     assert (cells[torch.from_numpy(ids == -1)] == OUT).all()
     assert pixels.shape == (16, 1, 320, 320)
+    pixels, cells, ids = draw_batch(corpus, np.full(3, OTHER, np.uint8), groups, hard, 0, 0, 8)
+    assert pixels.shape == (24, 1, 320, 320)
+    assert set(ids[16:]) == {1, 2}  # spare crops show no music
+    assert (cells[16:] == OTHER).all()
+
+
+def test_the_worst_spare_crop_of_each_group_takes_the_place_of_one_without_music() -> None:
+    torch.manual_seed(4)
+    net = Backbone(NARROW).train()
+    pixels, target = torch.rand(BATCH + 3 * MINED, 1, 64, 64), torch.zeros(BATCH + 3 * MINED, 4, 4, dtype=torch.uint8)
+    pixels[:, :, ::2] *= torch.rand(len(pixels), 1, 1, 1)
+    ids = np.arange(len(pixels))
+    moved, cells, left = with_worst(net, pixels, target, ids)
+    assert net.training
+    assert len(moved) == len(cells) == BATCH
+    replaced = np.flatnonzero(left != ids[:BATCH])
+    assert replaced.tolist() == [1, 3, 5, 7]  # even places show music
+    with torch.no_grad():
+        odds = evidence(net.eval()(pixels[BATCH:])).view(MINED, 3)
+    assert left[replaced].tolist() == [BATCH + 3 * k + int(odds[k].argmax()) for k in range(MINED)]
+    assert torch.equal(moved, pixels[left])
 
 
 @pytest.mark.parametrize("seed", range(4))

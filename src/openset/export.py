@@ -35,7 +35,14 @@ TOLERANCE = 1e-4
 Head = Callable[[dict[str, Tensor]], Tensor]
 
 
-def export(net: nn.Module, path: str | os.PathLike[str], info: JudgeInfo, head: Head | None = None) -> None:
+def export(
+    net: nn.Module,
+    path: str | os.PathLike[str],
+    info: JudgeInfo,
+    head: Head | None = None,
+    *,
+    tolerance: float = TOLERANCE,
+) -> None:
     """Write `net`, with `head` baked in, to the judge file `path`.
 
     net: float32 pixels [B, 3, H, W] in [0, 1] -> logits [B, K], K = the number of info.labels, or a net with a
@@ -47,14 +54,14 @@ def export(net: nn.Module, path: str | os.PathLike[str], info: JudgeInfo, head: 
     The batch is dynamic; for info.preprocess.mode "fit" height and width are too (multiples of `multiple`), else
     they are `size`. `net` and `head` are left as they are; a copy on the CPU in eval mode is exported.
 
-    Raises TrainingError when the graph cannot be made or differs from torch by more than 1e-4 (logits relative to
+    Raises TrainingError when the graph cannot be made or differs from torch by more than `tolerance` (logits relative to
     max(1, the picture's largest |logit|), probabilities and score absolute; see `check_parity`), JudgeFileError when `info` or `path`
     cannot be written, MissingExtraError. On any error `path` is left as it was.
     """
     info_to_json(info)  # refused before minutes are spent, not after
     graph = Graph(net, head).cpu().float().eval()
     model = with_info(_trace(graph, info.preprocess), info, os.fspath(path))
-    check_parity(graph, judge_of(model, os.fspath(path), threads=1))
+    check_parity(graph, judge_of(model, os.fspath(path), threads=1), tolerance)
     write_atomic(path, model)
 
 
@@ -86,8 +93,8 @@ class Graph(nn.Module):
         return logits, probabilities, probabilities.amax(dim=1)
 
 
-def check_parity(graph: nn.Module, judge: Judge) -> Mapping[str, float]:
-    """The worst difference between torch and onnxruntime for each output. Raises TrainingError above 1e-4.
+def check_parity(graph: nn.Module, judge: Judge, tolerance: float = TOLERANCE) -> Mapping[str, float]:
+    """The worst difference between torch and onnxruntime for each output. Raises TrainingError above `tolerance`.
 
     Outside [0, 1], where a difference is larger, four times what torch's own float32 differs from its float64 on these pixels is taken
     off: there a deep net can round to more than 1e-4, and on which side is chance.
@@ -100,12 +107,12 @@ def check_parity(graph: nn.Module, judge: Judge) -> Mapping[str, float]:
         for key in OUTPUTS:
             right = expected[key].numpy().astype(np.float64)
             far = _distance(got[key], right, key)
-            if not far <= TOLERANCE and (pixels.min() < 0 or pixels.max() > 1):
+            if not far <= tolerance and (pixels.min() < 0 or pixels.max() > 1):
                 exact = _in_float64(graph, pixels)
                 far = far if exact is None else max(far - 4 * _distance(right, exact[key], key), 0.0)  # NaN stays
-            if not far <= TOLERANCE:
+            if not far <= tolerance:
                 raise TrainingError(
-                    f"The exported graph differs from torch by {far:.2g} in {key!r}, more than {TOLERANCE:g}, "
+                    f"The exported graph differs from torch by {far:.2g} in {key!r}, more than {tolerance:g}, "
                     f"on the pixels {name!r} of shape {list(pixels.shape)}. Nothing was written. Numbers that are not "
                     "finite, or layers that depend on the batch, are the usual causes."
                 )

@@ -1,4 +1,5 @@
-"""Trains the backbone on crops: half scores, half other pictures, families in equal shares, the hard ones more often.
+"""Trains the backbone on crops: half scores, half other pictures, families in equal shares, the hard ones more often, and of
+several crops the one that the net errs most on.
 
 The loss is the cross entropy of the cells, ink counted twenty times as much as blank paper. Weights are averaged (EMA).
 The state is kept every 200 steps; a run that was killed goes on from there.
@@ -21,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from .acet import evidence
 from .corpus import Corpus
 from .crops import IGNORE, draw, jumble
 from .net import OUT, SHEET, WIDE, Backbone, Widths, ink
@@ -28,6 +30,7 @@ from .net import OUT, SHEET, WIDE, Backbone, Widths, ink
 SIZE = 320
 BATCH = 16
 JUMBLED = 0.25
+MINED = 4  # crops without music of a batch that are chosen as the net's worst
 BACKBONE = "backbone.safetensors"  # the averaged weights of a finished training
 Classes = NDArray[np.uint8]
 Attack = Callable[[Backbone, Tensor, Tensor, int], tuple[Tensor, Tensor]]
@@ -49,19 +52,26 @@ def cell_loss(logits: Tensor, target: Tensor, gray: Tensor) -> Tensor:
 
 
 def draw_batch(
-    corpus: Corpus, classes: Classes, groups: list[NDArray[np.int64]], hard: NDArray[np.float32], seed: int, step: int
+    corpus: Corpus,
+    classes: Classes,
+    groups: list[NDArray[np.int64]],
+    hard: NDArray[np.float32],
+    seed: int,
+    step: int,
+    spare: int = 0,
 ) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
-    """Step `step`'s crops [B, 1, S, S] in [0, 1], cell classes [B, S/16, S/16] and the samples they came from (-1: from several).
+    """Step `step`'s crops [B, 1, S, S] in [0, 1], cell classes [B, S/16, S/16] and the samples they came from (-1: from several);
+    then as many crops more, `spare`, all of families.
 
     groups[0] are the scores, the others one family each. hard: each sample's last loss; half the draws follow it, those
     of the families by their mean, those within one by their samples. Every fourth crop without music is a jumble of all.
     """
     rng = np.random.default_rng([seed, step])
-    ids = np.empty(BATCH, np.int64)
+    ids = np.empty(BATCH + spare, np.int64)
     weight = np.array([hard[group].mean() for group in groups[1:]]) + 1e-3
     odds = 0.5 / len(weight) + 0.5 * weight / weight.sum()
-    for k in range(BATCH):
-        group = groups[0] if k % 2 == 0 else groups[1 + int(rng.choice(len(odds), p=odds / odds.sum()))]
+    for k in range(len(ids)):
+        group = groups[0] if k % 2 == 0 and k < BATCH else groups[1 + int(rng.choice(len(odds), p=odds / odds.sum()))]
         if rng.random() < 0.5:
             group = rng.choice(group, min(6, len(group)), replace=False)
             ids[k] = group[int(np.argmax(hard[group]))]
@@ -77,6 +87,21 @@ def draw_batch(
     return torch.from_numpy(np.stack(crops)).float().div_(255).unsqueeze(1), torch.from_numpy(cells), ids
 
 
+def with_worst(
+    net: Backbone, pixels: Tensor, target: Tensor, ids: NDArray[np.int64]
+) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
+    """The batch, its spare crops gone: of each of MINED groups of them the one in which the net finds most evidence of music
+    takes the place of a crop without music."""
+    spare = pixels[BATCH:].contiguous(memory_format=torch.channels_last)
+    net.eval()
+    with torch.no_grad():
+        odds = evidence(net(spare).float()).view(MINED, -1)
+    net.train()
+    order = np.arange(BATCH)
+    order[1 : 2 * MINED : 2] = BATCH + odds.argmax(1).numpy() + odds.shape[1] * np.arange(MINED)
+    return pixels[order], target[order], ids[order]
+
+
 def fit_backbone(
     corpus: Corpus,
     classes: Classes,
@@ -88,11 +113,13 @@ def fit_backbone(
     start: Path | None = None,
     attack: Attack | None = None,
     widths: Widths = WIDE,
+    mined: int = 0,
     say: Callable[[str], None] = print,
 ) -> Backbone:
     """Train for `steps` steps of 16 crops; returns the averaged net in eval mode. classes: each sample's cell class.
 
     start: weights to begin from (warm start). attack: moves the crops before the step (ACET), given the step's number.
+    mined: after the first quarter of the steps four of the eight crops without music are the net's worst, each of so many.
     A finished run in `folder` is loaded, an unfinished one goes on.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,17 +149,21 @@ def fit_backbone(
     groups += [np.flatnonzero((family == name) & ~corpus.sheet) for name in sorted(set(family[~corpus.sheet]))]
     net.train()
     began, seen = time.monotonic(), []
+
+    def drawn(step: int) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
+        return draw_batch(corpus, classes, groups, hard, seed, step, MINED * mined if step >= steps // 4 else 0)
+
     with ThreadPoolExecutor(2) as pool:
-        ahead = [
-            pool.submit(draw_batch, corpus, classes, groups, hard, seed, s) for s in range(first, min(first + 3, steps))
-        ]
+        ahead = [pool.submit(drawn, step) for step in range(first, min(first + 3, steps))]
         for step in range(first, steps):
             pixels, target, ids = ahead.pop(0).result()
             if step + 3 < steps:
-                ahead.append(pool.submit(draw_batch, corpus, classes, groups, hard, seed, step + 3))
+                ahead.append(pool.submit(drawn, step + 3))
             for group in optimiser.param_groups:
                 group["lr"] = lr * min(1.0, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / steps)))
             with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                if len(ids) > BATCH:
+                    pixels, target, ids = with_worst(net, pixels, target, ids)
                 if attack is not None:
                     pixels, target = attack(net, pixels, target, step)
                 pixels = pixels.contiguous(memory_format=torch.channels_last)
