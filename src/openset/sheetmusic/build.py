@@ -103,10 +103,12 @@ def make_data(cache: Path, plan: Plan, say: Say, workers: int, parts: tuple[str,
     fetched = cache / "fetched"  # an empty file, written when both are whole
     if not fetched.exists():
         say("fetching fonts")
+        began = time.monotonic()
         fonts.fetch_fonts(cache / "fonts")
         say("fetching pictures")
         assets.fetch(cache, say)
         fetched.touch()
+        say(f"fetched in {(time.monotonic() - began) / 60:.1f} minutes")
     counts = {
         "train": plan.train,
         "test": plan.test,
@@ -214,23 +216,33 @@ def in_eight_bits(cache: Path, net: SheetNet, info: JudgeInfo, plan: Plan) -> by
 
 def build_judge(cache: Path, plan: Plan, say: Say = print, workers: int = 2, target: Path = SHIPPED) -> Path:
     """All stages; returns the judge file. Raises OpensetError where a stage cannot be done."""
-    began = time.monotonic()
+    began, minutes = time.monotonic(), dict[str, float]()
+
+    def done(stage: str) -> None:
+        minutes[stage] = (time.monotonic() - began) / 60 - sum(minutes.values())
+        say(f"{stage}: {minutes[stage]:.1f} minutes")
+
     make_data(cache, plan, say, workers)
-    say("training the backbones")
+    done("data")
     train_backbones(cache, plan.stages, plan.seed, workers)
+    done("training")
     net = two_looks(cache, plan, say)
     save_file(net.pooling.state_dict(), cache / "pooling.safetensors")
+    done("pooling")
     facts = {
         "made_with": f"openset {__version__}, python -m openset.sheetmusic",
         "plan": asdict(plan),
         "counts": "staff notation with notes; not: empty staves, tablature alone, chord sheets",
-        "scheme": "two looks that must agree; outlier exposure through a shared background class, the first then ACET on noise",
+        "scheme": "two looks that must agree; outlier exposure through a shared background class, ACET on noise; in integers",
         "date": time.strftime("%Y-%m-%d"),
     }
     info = JudgeInfo(LABELS, PREPROCESS, facts=facts, name="sheet-music")
     model = in_eight_bits(cache, net, info, plan)
     thresholds = thresholds_of(judged(cache, model, "calibration", say), plan, say)
     write_atomic(target, with_info(model, replace(info, thresholds=thresholds)))
-    (cache / "build.json").write_text(json.dumps(facts | {"minutes": (time.monotonic() - began) / 60}, indent=1))
-    say(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
+    done("integers and thresholds")
+    (cache / "build.json").write_text(
+        json.dumps(facts | {"minutes": minutes}, indent=1)
+    )  # of what was not there already
+    say(f"{target}: {target.stat().st_size / 1e6:.1f} MB, {sum(minutes.values()):.0f} minutes")
     return target
