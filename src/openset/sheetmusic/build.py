@@ -67,9 +67,7 @@ STAGES = (
     Stage("long", EVERYTHING, 8_000, 2e-3, start="plain", eps=0.06, attack_steps=4, rows=3, every=2, mined=6),
     Stage("second", EVERYTHING, 14_000, 3e-3, eps=0.06, attack_steps=4, rows=3, every=2, widths=NARROW, mined=6),
 )
-ROUGH = (
-    1e-3  # by how much the float graph may differ from torch: the integers, which are shipped, differ from it by more
-)
+ROUGH = 1e-3  # by how much the float graph may differ from torch; the integers differ from it by more
 FIRST, SECOND = "long", "second"  # the stages whose backbones read a page
 LOOKS = f"{FIRST}-{SECOND}"
 
@@ -215,7 +213,7 @@ def in_eight_bits(cache: Path, net: SheetNet, info: JudgeInfo, plan: Plan) -> by
 
 
 def build_judge(cache: Path, plan: Plan, say: Say = print, workers: int = 2, target: Path = SHIPPED) -> Path:
-    """All stages; returns the judge file. Raises OpensetError where a stage cannot be done."""
+    """All stages; returns the judge file. build.json: its facts, and the minutes of each stage, of what was not there already. Raises OpensetError where a stage cannot be done."""
     began, minutes = time.monotonic(), dict[str, float]()
 
     def done(stage: str) -> None:
@@ -241,8 +239,6 @@ def build_judge(cache: Path, plan: Plan, say: Say = print, workers: int = 2, tar
     thresholds = thresholds_of(judged(cache, model, "calibration", say), plan, say)
     write_atomic(target, with_info(model, replace(info, thresholds=thresholds)))
     done("integers and thresholds")
-    (cache / "build.json").write_text(
-        json.dumps(facts | {"minutes": minutes}, indent=1)
-    )  # of what was not there already
+    (cache / "build.json").write_text(json.dumps(facts | {"minutes": minutes}, indent=1))
     say(f"{target}: {target.stat().st_size / 1e6:.1f} MB, {sum(minutes.values()):.0f} minutes")
     return target

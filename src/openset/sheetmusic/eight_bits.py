@@ -1,4 +1,4 @@
-"""The judge's convolutions in eight-bit integers: about half the time, a third of the file.
+"""The judge's convolutions in eight-bit integers: less time, a smaller file.
 
 Done by onnxruntime's own static quantisation. What each layer puts out is measured on pages (the least and the largest value),
 and rounded to 256 steps between. Weights have 7 bits, a scale for each channel: sums of products of 8 and 7 bits never

@@ -50,11 +50,11 @@ def attacked_noise(
         low, high = (noise - eps).clamp(min=0), (noise + eps).clamp(max=1)
         many = noise.expand(4, -1, -1, -1).clone()
         moved = torch.cat([noise, start(many, scores, torch.full((4, 1, 1, 1), eps), rng)])
-        best, value = _climb(net, moved, low, high, eps, steps)
-        best = _squares(net, best, value, noise, eps, squares, rng)
+        climbed, value = _climb(net, moved, low, high, eps, steps)
+        best = _squares(net, climbed, value, noise, eps, squares, rng)
         with torch.inference_mode():
-            before, after = (float(says(gray.expand(-1, 3, -1, -1))[0, SHEET]) for gray in (noise, best))
-        result[i] = before, max(before, after)
+            told = [float(says(gray.expand(-1, 3, -1, -1))[0, SHEET]) for gray in (noise, climbed, best)]
+        result[i] = told[0], max(told)
     return result
 
 
