@@ -232,7 +232,8 @@ def test_no_class_overtakes_the_one_the_net_found_likeliest(classes: int) -> Non
         for shift in (-200.0, -20.0, -1.0, 0.0, 1.0, 20.0):
             guard.shift.fill_(shift)
             log_p = guard({"pixels": x, "logits": given})
-            assert (log_p.gather(1, best) == log_p.amax(1, keepdim=True)).all()
+            assert (log_p.argmax(1) == best[:, 0]).all()
+            assert (log_p.exp().argmax(1) == best[:, 0]).all()
             p = log_p.double().exp()
             s = torch.sigmoid(guard.score(x).double())[:, None]
             torch.testing.assert_close(p, s * given.double().softmax(1) + (1 - s) / classes, rtol=1e-5, atol=1e-7)
@@ -241,9 +242,11 @@ def test_no_class_overtakes_the_one_the_net_found_likeliest(classes: int) -> Non
 
 def test_logits_closer_than_rounding_do_not_change_places() -> None:
     """So close that float32 orders log-probabilities otherwise than logits in some of 20,000 rows, were nothing done."""
-    logits, odds = 1e-7 * torch.randn((20_000, 101), generator=source(0)), torch.linspace(-3, 3, 20_000)
-    log_p = mixed(logits, odds)
-    assert (log_p.gather(1, logits.argmax(1, keepdim=True)) == log_p.amax(1, keepdim=True)).all()
+    logits, odds = torch.randn((20_000, 101), generator=source(0)), torch.linspace(-30, 3, 20_000)
+    for scale in (1e-7, 1.0):
+        log_p = mixed(scale * logits, odds)
+        for said in (log_p, log_p.exp(), log_p.softmax(1)):
+            assert (said.argmax(1) == logits.argmax(1)).all()
 
 
 def test_yes_or_no_pulls_to_no(guard: CertifiedGuard) -> None:
@@ -291,6 +294,8 @@ def test_it_goes_into_a_judge_file(tmp_path: Path) -> None:
         ({"batch": 0}, "steps 2 and batch 0 must be at least 1"),
         ({"width": 0}, "width 0 must be at least 1"),
         ({"hidden": -1}, "hidden -1 at least 0"),
+        ({"inside": torch.full((9, 3, 12, 12), torch.nan)}, r"give pixels in \[0, 1\], got \[nan, nan\]"),
+        ({"outside": 255 * noise(9, 0)}, r"give pixels in \[0, 1\]"),
     ],
 )
 def test_what_cannot_be_fitted_is_an_error(given: dict, said: str) -> None:
@@ -305,8 +310,14 @@ def test_certify_refuses_what_is_no_picture(guard: CertifiedGuard) -> None:
         guard.certify(2 * noise(1, 0), 0.1, K)
     with pytest.raises(ValueError, match="nan"):
         guard.certify(torch.full((1, 3, 12, 12), torch.nan), 0.1, K)
-    with pytest.raises(ValueError, match="classes is 1"):
-        guard.certify(noise(1, 0), 0.1, 1)
+    with pytest.raises(ValueError, match="no pixels"):
+        guard.certify(noise(0, 0), 0.1, K)
+    for classes in (1, 2.5):
+        with pytest.raises(ValueError, match=f"classes is {classes}"):
+            guard.certify(noise(1, 0), 0.1, classes)  # type: ignore[arg-type]
+    asked = CertifiedGuard(guard.layers, len(guard.weight), refuse=2)
+    with pytest.raises(ValueError, match="refuse is 2 and classes 2: it is none of them"):
+        asked.certify(noise(1, 0), 0.1, 2)
     for pixels, alpha in ((noise(1, 0), -1.0), (noise(1, 0), np.inf), (torch.full((1, 3, 12, 12), torch.inf), 1.0)):
         with pytest.raises(ValueError, match="and finite"):
             guard.ray_bound(pixels, alpha, K)

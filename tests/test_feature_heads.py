@@ -37,11 +37,11 @@ def last() -> nn.Linear:
     return trained(K)
 
 
-def trained(classes: int) -> nn.Linear:
+def trained(classes: int, bias: bool = True) -> nn.Linear:
     """A last layer trained on the features, for the first classes and the rest as the last."""
     torch.manual_seed(0)
     x, y = features(400, 0)
-    y, layer = np.minimum(y, classes - 1), nn.Linear(D, classes)
+    y, layer = np.minimum(y, classes - 1), nn.Linear(D, classes, bias=bias)
     optimiser = torch.optim.Adam(layer.parameters(), lr=0.05)
     for _ in range(150):
         optimiser.zero_grad()
@@ -50,9 +50,10 @@ def trained(classes: int) -> nn.Linear:
     return layer
 
 
+@pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_laplace_is_what_laplace_torch_predicts(classes: int) -> None:
-    last, (x, y) = trained(classes), features(400, 0)
+def test_laplace_is_what_laplace_torch_predicts(classes: int, bias: bool) -> None:
+    last, (x, y) = trained(classes, bias), features(400, 0)
     y = np.minimum(y, classes - 1)
     head = fit_laplace(last, x, y)
     probe = torch.cat([features(20, 1)[0], far(20, 2)])
@@ -61,7 +62,7 @@ def test_laplace_is_what_laplace_torch_predicts(classes: int) -> None:
         from laplace import Laplace
         from torch.utils.data import DataLoader, TensorDataset
 
-        model = nn.Sequential(nn.Linear(D, classes)).double()
+        model = nn.Sequential(nn.Linear(D, classes, bias=bias)).double()
         model[0].load_state_dict(last.state_dict())
         theirs = Laplace(model, "classification", subset_of_weights="all", hessian_structure="kron")
         theirs.fit(DataLoader(TensorDataset(x.double(), torch.from_numpy(y)), batch_size=512))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -243,6 +244,8 @@ def test_bounds_of_what_is_no_distance_or_endless() -> None:
             guard.far_bound(nothing, K)
         with pytest.raises(ValueError, match="at least 0"):
             guard.ball_bound(blobs(2, 1), nothing, K)
+    with pytest.raises(ValueError, match="finite"):
+        guard.ball_bound(torch.full((1, 3, 12, 12), math.nan), 0.1, K)
     pixels = blobs(2, 1)
     expected = guard.ball_bound(pixels, 0.1, K), guard.distance(pixels)
     for off in (torch.no_grad, torch.inference_mode):
@@ -269,9 +272,34 @@ def test_each_step_of_the_fit_makes_the_pictures_likelier_and_out_is_wider_than_
         assert means[-1] > means[0] + 0.01
     for outside in (torch.rand(60, 3, 12, 12), torch.full((60, 3, 12, 12), 0.5), blobs(60, 3)):
         guard = fit_density_guard(blobs(60, 0), outside, side=6, centres=3, steps=3)
-        assert guard.outside.variances.min() >= 1.5 * guard.inside.variances.max()
+        assert guard.outside.variances.min() >= 1.5 * guard.inside.variances.max() * (1 - 2.0**-22)  # float32
     with pytest.raises(ValueError, match="every out-variance must be larger"):
         DensityGuard(6, np.zeros(108), np.eye(108), guard.outside, guard.inside, 0.0)
+    wider = dataclasses.replace(guard.inside, variances=guard.inside.variances.max() * (1 + 1e-10) * np.ones(3))
+    with pytest.raises(ValueError, match="every out-variance must be larger"):  # not any more in float32
+        DensityGuard(6, np.zeros(108), np.eye(108), guard.inside, wider, 0.0)
+
+
+def test_bounds_are_of_the_weights_that_the_head_has_now(guard: DensityGuard) -> None:
+    """Loaded into another guard, they give the bounds of the first; loaded without room between the variances, none."""
+    other = fit_density_guard(torch.rand(100, 3, 12, 12), blobs(100, 5), side=6, centres=len(guard.centres_in), steps=2)
+    pixels = blobs(20, 1)
+    before = other.ball_bound(pixels, 0.1, K)
+    other.load_state_dict(guard.state_dict())
+    np.testing.assert_array_equal(other.ball_bound(pixels, 0.1, K), guard.ball_bound(pixels, 0.1, K))
+    assert other.far_bound(3.0, K) == guard.far_bound(3.0, K)
+    assert np.abs(before - guard.ball_bound(pixels, 0.1, K)).max() > 0.1
+    other.load_state_dict(guard.state_dict() | {"variances_out": guard.variances_in})
+    for asked in (lambda: other.ball_bound(pixels, 0.1, K), lambda: other.far_bound(3.0, K)):
+        with pytest.raises(ValueError, match="every out-variance must be larger"):
+            asked()
+
+
+@pytest.mark.parametrize("classes", [0, 1, -3, 2.5])
+def test_a_bound_is_asked_for_a_number_of_classes(guard: DensityGuard, classes: int) -> None:
+    for asked in (lambda: guard.ball_bound(blobs(1, 1), 0.1, classes), lambda: guard.far_bound(3.0, classes)):
+        with pytest.raises(ValueError, match="at least 2"):
+            asked()
 
 
 def test_the_guard_goes_into_a_judge_file(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +33,11 @@ def copied(model: nn.Module) -> nn.Module:
     if isinstance(model, torch.jit.ScriptModule):
         raise TrainingError(
             "the net was compiled by torch.jit, which cannot be exported: give the net it was made from"
+        )
+    lazy = [name for name, p in (*model.named_parameters(), *model.named_buffers()) if nn.parameter.is_lazy(p)]
+    if lazy:
+        raise TrainingError(
+            f"{lazy[0]!r} has no weights yet, the first call would draw them at random: run the net once and load its weights"
         )
     try:
         return copy.deepcopy(model).cpu().float()
@@ -80,8 +86,13 @@ def channels_of(body: nn.Module, pixels: Tensor) -> int:
 
 
 def numbers(name: str, given: Sequence[float] | float | None, channels: int, default: float) -> tuple[float, ...]:
-    single = default if given is None else given
-    values = (float(single),) if isinstance(single, int | float) else tuple(float(v) for v in single)
+    try:
+        array = np.asarray(default if given is None else given, np.float64)
+    except (TypeError, ValueError):
+        array = np.full((1, 1), np.nan)
+    if array.ndim > 1 or not np.isfinite(array).all():
+        raise TrainingError(f"{name}={given!r} cannot be: give one finite number, or one a channel")
+    values = tuple(array.reshape(-1).tolist())
     if len(values) not in (1, channels):
         wanted = f"give 1 or {channels}, one a channel" if channels > 1 else "the net is gray: give 1"
         raise TrainingError(f"{name}={list(values)} has {counted(len(values), 'number')}: {wanted}")

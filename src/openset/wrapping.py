@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import get_args
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -52,7 +53,7 @@ def wrap(
     for what cannot be a judge: another number of outputs, four-channel nets, batch-norm without running statistics, outputs that
     are not finite, are decisions, differ between two calls, or depend on the other pictures of a batch or on its size.
     """
-    names = tuple(labels)
+    names = () if labels is None else tuple(labels)
     if (
         isinstance(labels, str)
         or not all(isinstance(n, str) and n for n in names)
@@ -60,13 +61,14 @@ def wrap(
         or len(names) < 2
     ):
         raise TrainingError(
-            f"labels={list(labels)!r} cannot be: give at least two different names, as logits are ordered"
+            f"labels={list(names)!r} cannot be: give at least two different names, as logits are ordered"
         )
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1 or mode not in get_args(ResizeMode):
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1 or mode not in get_args(ResizeMode):
         raise TrainingError(
             f"size={size!r}, mode={mode!r} cannot be: size is one whole number, the side in pixels; mode one of "
             f"{', '.join(get_args(ResizeMode))}"
         )
+    size = int(size)
     body, checks = copied(model), []
     if weights is not None:
         load_state(body, os.fspath(weights), type(model).__name__)

@@ -3,8 +3,8 @@
     p_k = s P_k + (1 - s) / K,   s = sigmoid(odds) > 0
 
 No class overtakes the net's: p_i - p_j = s (P_i - P_j), and P is ordered as the logits are; so the argmax stays, and where the net
-is right, the guarded net is. In float32 logits closer than rounding could change places by a unit in the last place, so
-what the class of the largest logit gets is the cap of all others. Far out, where s drowns in 1 / K, classes tie.
+is right, the guarded net is. In float32 rounding could let logits that are close change places, or tie, as far out, where s drowns in
+1 / K, all would: so no other class gets more than 1 - 2^-20 log(1 / p) of what the class of the largest logit gets, its p, which stays.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+APART = 2.0**-20  # of its logarithm: enough to tell two probabilities in float32, whatever takes their exponentials
 
 
 class Guard(nn.Module, ABC):
@@ -32,8 +34,18 @@ class Guard(nn.Module, ABC):
         return self.believing(outputs["logits"], self.odds(outputs))
 
 
+def at_least_two(classes: int) -> int:
+    """The number of a net's classes, that a bound is asked for. Raises ValueError."""
+    if isinstance(classes, bool) or classes != int(classes) or classes < 2:
+        raise ValueError(f"classes is {classes}: give the number of the net's classes, at least 2")
+    return int(classes)
+
+
 def mixed(logits: Tensor, odds: Tensor) -> Tensor:
     """log p: [B, K] of the net's logits [B, K] and the odds [B], any finite numbers."""
     believed = torch.log_softmax(logits, 1) + F.logsigmoid(odds)[:, None]
     log_p = torch.logaddexp(believed, F.logsigmoid(-odds)[:, None] - math.log(logits.shape[1]))
-    return torch.minimum(log_p, log_p.gather(1, logits.argmax(1, keepdim=True)))
+    best = logits.argmax(1, keepdim=True)
+    top = log_p.gather(1, best)
+    first = torch.arange(logits.shape[1], device=logits.device) == best
+    return torch.where(first, top, torch.minimum(log_p, top * (1 + APART)))

@@ -30,6 +30,15 @@ def checked(net: nn.Module, inside: Tensor, targets: ArrayLike, outside: Tensor)
     return net, torch.from_numpy(y.astype(np.int64))
 
 
+def in_the_box(pixels: Tensor) -> None:
+    """Raises ValueError for no pixels, and for some outside [0, 1] or NaN."""
+    if not pixels.numel():
+        raise ValueError(f"there are no pixels in {list(pixels.shape)}: give pictures [N, 3, H, W]")
+    low, high = (float(x) for x in torch.aminmax(pixels.detach()))
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"give pixels in [0, 1], got [{low:g}, {high:g}]")
+
+
 def check_plan(steps: int, batch: int, weight: float = 0.0) -> None:
     """Raises ValueError for steps or batch below 1, or a weight of the out-pictures below 0 or NaN."""
     if steps < 1 or batch < 1:

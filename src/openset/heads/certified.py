@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._layers import applied, sized, through
-from ._mixed import Guard, mixed
+from ._mixed import Guard, at_least_two, mixed
+from ._pictures import in_the_box
 from .front import STEPS, TopHats
 
 SLACK = 1e-6  # added to every bound of g, beside what rounding in float64 can do
@@ -114,10 +115,11 @@ class CertifiedGuard(Guard):
         Holds for any net behind the guard. With `refuse` it bounds the probability of every other class. Sound under
         rounding: the score's bound is taken in float64 and raised by 1e-6 and by `rounding`, and the ball is wider by 2^-23, so that
         pixels moved in float32 (x + eps, rounded) lie in it. The head itself runs in float32: what it prints may lie above
-        by its own rounding. Raises ValueError for eps < 0, pixels outside [0, 1] or fewer than 2 classes.
+        by its own rounding. Raises ValueError for eps < 0, no pixels or some outside [0, 1], or fewer than 2 classes.
         """
-        if not eps >= 0 or not (pixels.min() >= 0 and pixels.max() <= 1):
-            raise ValueError(f"eps {eps} must be >= 0 and pixels in [0, 1], got [{pixels.min():g}, {pixels.max():g}]")
+        if not eps >= 0:
+            raise ValueError(f"eps {eps} must be >= 0")
+        in_the_box(pixels)
         exact, reach = copy.deepcopy(self).double(), eps + (WIDER if eps else 0)
         with torch.no_grad():
             x = pixels.double()
@@ -148,8 +150,8 @@ class CertifiedGuard(Guard):
 
     def _confidence(self, score: Tensor, classes: int) -> NDArray[np.float64]:
         """The highest confidence that a score of at most this allows, rounded up."""
-        if classes < 2:
-            raise ValueError(f"classes is {classes}: give the number of the net's classes, at least 2")
+        if at_least_two(classes) <= (self.refuse or 0):
+            raise ValueError(f"refuse is {self.refuse} and classes {classes}: it is none of them")
         share: NDArray[np.float64] = torch.sigmoid(score).cpu().numpy()
         highest = share if self.refuse is not None else share + (1 - share) / classes
         return np.minimum(highest + 1e-15, 1.0)

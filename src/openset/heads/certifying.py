@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import TrainingError
-from ._pictures import check_plan, seeded
+from ._pictures import check_plan, in_the_box, seeded
 from .certified import CertifiedGuard
 from .front import TopHats
 from .members import CertifiedGuards
@@ -47,13 +47,15 @@ def fit_certified_guard(
     front: a front end, such as `TopHats()` for thin lines; pictures then have even sides of at least 4 pixels. kind: what is
     trained, such as a subclass with tighter bounds.
     A guard trained at a small eps was found to certify nothing at a larger one: .1 is the default. keep: the shift is the
-    smallest with a mean s of at least this on `inside`. tell(step, steps, loss). Raises ValueError for shapes, keep, eps, widths, and steps or
+    smallest with a mean s of at least this on `inside`. tell(step, steps, loss). Raises ValueError for shapes, pixels outside [0, 1], keep, eps, widths, and steps or
     batch below 1, TrainingError where the loss is not finite.
     """
     if inside.dim() != 4 or inside.shape[1:] != outside.shape[1:] or min(len(inside), len(outside)) < 2:
         raise ValueError(
             f"give pictures of one shape [N, 3, H, W], at least 2 of each, got {list(inside.shape)} and {list(outside.shape)}"
         )
+    for pictures in (inside, outside):
+        in_the_box(pictures)
     if not 0 < keep < 1 or not eps >= 0:
         raise ValueError(f"keep {keep} must lie between 0 and 1, eps {eps} be at least 0")
     if width < 1 or hidden < 0:

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from .._words import counted
 from ..errors import TrainingError
-from ._mixed import Guard, mixed
+from ._mixed import Guard, at_least_two, mixed
 
 Floats = NDArray[np.float64]
 WIDER = 1.5  # every out-variance is at least so many times the largest in-variance
@@ -57,9 +57,7 @@ class DensityGuard(Guard):
         self, side: int, middle: Floats, whiten: Floats, inside: Mixture, outside: Mixture, log_lambda: float
     ) -> None:
         super().__init__()
-        if not outside.variances.min() > inside.variances.max():
-            raise ValueError("every out-variance must be larger than every in-variance: the bound rests on it")
-        self.side, self.inside, self.outside = side, inside, outside
+        self.side = side
         self.register_buffer("middle", torch.from_numpy(middle).float())
         self.register_buffer("whiten", torch.from_numpy(whiten).float())
         self.register_buffer("log_lambda", torch.tensor(float(log_lambda)))
@@ -67,6 +65,30 @@ class DensityGuard(Guard):
             self.register_buffer(f"centres_{name}", torch.from_numpy(mixture.centres).float())
             self.register_buffer(f"heights_{name}", torch.from_numpy(mixture.log_heights()).float())
             self.register_buffer(f"variances_{name}", torch.from_numpy(mixture.variances).float())
+        self._mixtures()
+
+    @property
+    def inside(self) -> Mixture:
+        """Of the in-pictures, as the buffers hold it now."""
+        return self._mixture("in")
+
+    @property
+    def outside(self) -> Mixture:
+        """Of the out-pictures, as the buffers hold it now."""
+        return self._mixture("out")
+
+    def _mixture(self, name: str) -> Mixture:
+        heights, centres, variances = (
+            getattr(self, f"{part}_{name}").detach().double().cpu().numpy() for part in ("heights", "centres", "variances")
+        )
+        return Mixture(heights + 0.5 * centres.shape[1] * np.log(2 * math.pi * variances), centres, variances)
+
+    def _mixtures(self) -> tuple[Mixture, Mixture]:
+        """Inside and outside. Raises ValueError where an out-variance is not larger than every in-variance."""
+        inside, outside = self.inside, self.outside
+        if not outside.variances.min() > inside.variances.max():
+            raise ValueError("every out-variance must be larger than every in-variance: the bound rests on it")
+        return inside, outside
 
     def place(self, pixels: Tensor) -> Tensor:
         """Pixels [B, 3, H, W] -> points of the metric's space [B, D]."""
@@ -88,7 +110,7 @@ class DensityGuard(Guard):
     def ball_bound(self, pixels: Tensor, radius: float, classes: int) -> Floats:
         """[B]: no picture within the l2 distance `radius` of pixels [B, 3, H, W] has a larger confidence. Proved.
 
-        `odds_bound` as a confidence. Raises ValueError for a radius below 0.
+        `odds_bound` as a confidence. Raises what it raises, and ValueError for fewer than 2 classes.
         """
         return bound(self.odds_bound(pixels, radius), classes)
 
@@ -97,16 +119,17 @@ class DensityGuard(Guard):
 
         Moving x by r in l2 moves its place by at most R = r * s, s the largest singular value of averaging and whitening.
         Every in-Gaussian is at most its value R nearer, every out-Gaussian at least its value R farther. Computed in float64; the
-        head runs in float32 and may differ by rounding. Raises ValueError for a radius below 0.
+        head runs in float32 and may differ by rounding. Raises ValueError for a radius below 0 and pixels that are not finite.
         """
-        if not radius >= 0:
-            raise ValueError(f"radius {radius} must be at least 0")
+        if not radius >= 0 or not torch.isfinite(pixels).all():
+            raise ValueError(f"radius {radius} must be at least 0, and the pixels finite")
+        inside, outside = self._mixtures()
         step = radius * self.stretch(pixels.shape[-2], pixels.shape[-1])
         averaged = F.adaptive_avg_pool2d(pixels.detach().double(), self.side).flatten(1)
         z = ((averaged - self.middle.double()) @ self.whiten.double()).numpy()
         with np.errstate(over="ignore"):
-            near = _log_sum(self.inside, np.maximum(_distances(z, self.inside.centres) - step, 0))
-            far = _log_sum(self.outside, _distances(z, self.outside.centres) + step)
+            near = _log_sum(inside, np.maximum(_distances(z, inside.centres) - step, 0))
+            far = _log_sum(outside, _distances(z, outside.centres) + step)
         odds: Floats = near - far - float(self.log_lambda)
         return odds
 
@@ -116,14 +139,15 @@ class DensityGuard(Guard):
         Let D >= distance be the distance to the nearest in-centre. Every in-Gaussian is then at most its value at D, and an
         out-centre is at most D + M away, M its distance to the in-centre farthest from it. For one out-Gaussian the log
         of the ratio is a concave parabola in D, as in-variances are smaller; its largest value over D >= distance is taken
-        exactly, for each in-Gaussian; the best out-Gaussian gives the bound. Raises ValueError for a distance below 0.
+        exactly, for each in-Gaussian; the best out-Gaussian gives the bound. Raises ValueError for a distance below 0 and fewer than 2 classes.
         """
         if not distance >= 0:
             raise ValueError(f"distance {distance} must be at least 0")
         ratios = []
-        reach = _distances(self.outside.centres, self.inside.centres).max(1)
-        heights_in, s = self.inside.log_heights(), self.inside.variances
-        for height, t, m in zip(self.outside.log_heights(), self.outside.variances, reach, strict=True):
+        inside, outside = self._mixtures()
+        reach = _distances(outside.centres, inside.centres).max(1)
+        heights_in, s = inside.log_heights(), inside.variances
+        for height, t, m in zip(outside.log_heights(), outside.variances, reach, strict=True):
             top = np.maximum(distance, m * s / (t - s))  # where the parabola is highest, or the edge
             with np.errstate(over="ignore"):  # -top^2 / 2s + (top + m)^2 / 2t, without inf - inf
                 exponents = top * (m / t - top * (t - s) / (2 * s * t)) + m**2 / (2 * t)
@@ -148,7 +172,7 @@ class DensityGuard(Guard):
 def bound(log_q: Floats, classes: int) -> Floats:
     """(q + 1 / K) / (q + 1) of log q, without overflow."""
     share = 0.5 * (1 + np.tanh(np.asarray(log_q) / 2))
-    return share + (1 - share) / classes
+    return share + (1 - share) / at_least_two(classes)
 
 
 def fit_density_guard(

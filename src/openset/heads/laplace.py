@@ -73,10 +73,11 @@ def fit_laplace(last: nn.Linear, features: Tensor, targets: ArrayLike, *, batch:
         raise ValueError(
             f"targets {list(y.shape)} of {y.dtype}: give class numbers [{len(features)}], not one-hot rows"
         )
-    layer = nn.Linear(last.in_features, last.out_features).double()
+    layer = nn.Linear(last.in_features, last.out_features, bias=last.bias is not None).double()
     with torch.no_grad():
         layer.weight.copy_(last.weight)
-        layer.bias.copy_(torch.zeros(last.out_features) if last.bias is None else last.bias)
+        if last.bias is not None:
+            layer.bias.copy_(last.bias)
     pairs = TensorDataset(features.detach().double(), torch.from_numpy(y.astype(np.int64)))
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")
@@ -91,8 +92,10 @@ def fit_laplace(last: nn.Linear, features: Tensor, targets: ArrayLike, *, batch:
     prior = float(made.prior_precision.reshape(-1)[0])
     if not (math.isfinite(prior) and prior > 0):
         raise TrainingError(f"the prior precision came out as {prior}: give more pictures, or a net that is trained")
-    (classes, inputs), (alone,) = made.H.eigenvalues
-    (u, turn), (w,) = made.H.eigenvectors
+    (classes, inputs), *biases = made.H.eigenvalues
+    (u, turn), *turns = made.H.eigenvectors
     scale = (u**2) @ (1 / (classes[:, None] * inputs[None] + prior))  # [K, D]
-    offset = (w**2) @ (1 / (alone + prior)) if last.bias is not None else torch.zeros(last.out_features)
+    offset = torch.zeros(last.out_features)
+    for (alone,), (w,) in zip(biases, turns, strict=True):  # of the layer's bias, where it has one
+        offset = (w**2) @ (1 / (alone + prior))
     return LastLayerLaplace(turn, scale.T, offset)
