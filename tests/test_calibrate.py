@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -85,7 +86,8 @@ def test_a_users_story(tmp_path: Path, data: Path) -> None:
     red = info.thresholds["red"]
     assert red.lower_bound >= red.precision == 0.95
     assert red.assumption == (
-        "pictures to come are drawn like those in 'data', 'purple', the shares of the classes included, each on its own"
+        "pictures to come are drawn like those in 'data', 'purple', the shares of the classes included, each on its own, "
+        "the 2 copies among them too"  # colours drawn twice
     )
     opened = open_judge(judge)
     at_work = {
@@ -155,6 +157,23 @@ def test_a_picture_given_twice_is_no_second_draw(tmp_path: Path, data: Path) -> 
     with pytest.raises(DataError, match=r"007\.png' and '.*again\.png' are one picture"):
         calibrate(judge, data, precision=0.9, delta=0.1)
     assert judge.read_bytes() == before
+
+
+def test_copies_of_one_picture_promise_nothing(tmp_path: Path, data: Path) -> None:
+    """Files of the same bytes are hardly draws of their own: a few are told with the promise, and most of a class are refused."""
+    judge = write_judge(tmp_path / "judge.onnx")
+    before = judge.read_bytes()
+    for k in range(130):
+        shutil.copy(data / "red" / "007.png", data / "red" / f"copy{k}.png")
+    with pytest.raises(DataError, match=r"13\d of the 250 pictures of 'red' are copies of others, such as '.*png'"):
+        calibrate(judge, data, precision=0.9, delta=0.1)
+    assert judge.read_bytes() == before
+    for k in range(1, 130):
+        (data / "red" / f"copy{k}.png").unlink()
+    known = len(list(data.rglob("*.png"))) - len({file.read_bytes() for file in data.rglob("*.png")})
+    report = calibrate(judge, data, precision=0.9, delta=0.1)
+    assert report.assumption.endswith(f"each on its own, the {known} copies among them too")
+    assert read_info(judge).thresholds["red"].assumption == report.assumption
 
 
 def test_pages_of_one_pdf_are_not_one_picture(tmp_path: Path, data: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -236,7 +238,14 @@ def test_the_fix_list_never_overwrites_a_picture(tmp_path: Path) -> None:
         report.write_fix_list(tmp_path / "no such folder" / "fix.txt")
 
 
-def test_after_the_listed_files_are_moved_away_the_check_is_clean(tmp_path: Path) -> None:
+def list_of(path: str) -> list[str]:
+    return [line for line in Path(path).read_text().splitlines() if not line.startswith("#")]
+
+
+def test_after_the_listed_files_are_moved_away_the_check_is_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the line of shell that the list itself gives."""
     for side in ("train", "test"):
         fill(tmp_path / side, cat=20, dog=20)
     for n, (side, label) in enumerate([("train", "cat"), ("train", "dog"), ("test", "dog"), ("test", "dog")]):
@@ -245,6 +254,11 @@ def test_after_the_listed_files_are_moved_away_the_check_is_clean(tmp_path: Path
     (tmp_path / "train" / "cat" / "bad.png").write_bytes(b"")
     report = check(tmp_path)
     assert {"across classes", "across splits", "unreadable"} <= names(report)
-    for remark in report.take_out:
-        os.remove(remark.path)
+    monkeypatch.chdir(tmp_path.parent)
+    (tmp_path.parent / "fix.txt").unlink(missing_ok=True)
+    assert report.write_fix_list("fix.txt") == len(report.take_out) == len(list_of("fix.txt"))
+    shutil.rmtree("aside", ignore_errors=True)
+    recipe = next(line for line in Path("fix.txt").read_text().splitlines() if "mkdir aside" in line)
+    subprocess.run(["sh", "-c", recipe.lstrip("# ").replace("THIS_FILE", "fix.txt")], check=True)
+    assert len(os.listdir("aside")) == len(report.take_out)  # equal names in two classes do not meet
     assert check(tmp_path).exit_code == 0

@@ -150,7 +150,8 @@ def test_names_come_from_standard_input_ended_by_newline_or_nul(judge: str) -> N
     assert [json.loads(x)["path"] for x in lines.stdout.splitlines()] == ["pics/a.png", "pics/deep/ä.png", "no.png"]
     null = process("predict", judge, "-", "-0", "--json", input=os.fsencode("pics/" + ODD) + b"\0pics/a.png\0")
     assert [json.loads(x)["path"] for x in null.stdout.splitlines()] == ["pics/" + ODD, "pics/a.png"]
-    assert process("predict", judge, "-", input=b"").returncode == 1
+    empty = process("predict", judge, "-", input=b"")
+    assert (empty.returncode, b"standard input is empty" in empty.stderr) == (1, True)
 
 
 def test_a_list_made_on_windows_and_a_picture_itself_come_from_standard_input(judge: str) -> None:
@@ -213,6 +214,14 @@ def test_a_standard_input_that_cannot_be_read_from_is_one_message(judge: str) ->
     done = process("predict", judge, "-", input=b"%PDF-1.7\n")
     assert done.returncode == 1
     assert b"save it to a file first" in done.stderr
+    for data, kind in (
+        (Path(judge).read_bytes(), b"a kind of file that is not known"),
+        (b"PK\x03\x04a\n/\n.\n\0", b"a ZIP archive"),
+    ):
+        done = process("predict", judge, "-", "--json", input=data)  # it holds lines that are names of folders
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert kind in done.stderr
+        assert b"--null" in done.stderr
     done = process("predict", judge, "-", preexec_fn=lambda: os.close(0))
     assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
     assert b"standard input, which is closed" in done.stderr
@@ -334,7 +343,7 @@ def test_what_a_newcomer_gets_wrong_is_said(run: Run, here: Path, judge: str) ->
 
 
 def test_what_is_passed_over_in_a_folder_is_told(run: Run, here: Path, judge: str) -> None:
-    for name in ("pics/old.JP2", "pics/deep/scan.jp2", "pics/deep/photo", "pics/.DS_Store"):
+    for name in ("pics/old.JP2", "pics/deep/scan.jp2", "pics/deep/photo", "pics/.DS_Store", "pics/._a.png"):
         (here / name).write_bytes((here / "pics" / "a.png").read_bytes())
     code, out, err = run("predict", judge, "pics/deep", "pics", "pics/deep/photo", "--csv")
     assert (code, out.count("red,")) == (3, 2)  # a.png, and the photo that was named outright
@@ -342,7 +351,7 @@ def test_what_is_passed_over_in_a_folder_is_told(run: Run, here: Path, judge: st
     assert [note.split("'")[1] for note in notes] == ["pics/deep", "pics"]
     assert "1 .jp2" in notes[0]
     assert "1 without an ending" in notes[0]
-    assert "2 .jp2, 1 without an ending. Name a file outright" in notes[1]
+    assert "2 .jp2, 1 without an ending, 1 hidden. Name a file outright" in notes[1]
     (here / "texts").mkdir()
     (here / "texts" / "a.txt").write_text("a")
     (here / "texts" / "gone").symlink_to("nowhere")
@@ -360,8 +369,7 @@ def test_tables_go_on_after_their_most_rows(run: Run, judge: str, monkeypatch: p
 
 def test_the_shipped_judge_tells_its_own_examples_apart(run: Run) -> None:
     package = Path(openset.__file__).parent
-    if not (package / SHIPPED["sheet-music"]).exists():
-        pytest.skip("the shipped judge openset/sheetmusic/sheet-music.onnx is not there: make sheet-music builds it")
+    assert (package / SHIPPED["sheet-music"]).exists(), "the shipped judge is not there: make sheet-music builds it"
     examples = package / "examples"
     code, out, _ = run("predict", "sheet-music", str(examples), "--json")
     said = {Path(row["path"]).name: row for row in map(json.loads, out.splitlines())}

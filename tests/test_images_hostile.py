@@ -138,9 +138,9 @@ FOREIGN = {
     "mp4": (b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(40), "video"),
     "canon raw": (b"II*\0\x10\0\0\0CR\2\0" + bytes(40), "Canon raw"),
     "midi": (b"MThd\0\0\0\6", "MIDI"),
-    "random": (np.random.default_rng(0).bytes(999), "no kind of file known"),
+    "random": (np.random.default_rng(0).bytes(999), "a kind of file that is not known"),
     "bm text": (b"BMW drives along the road to the north\n", "text"),
-    "one byte": (b"\xff", "no kind of file known"),
+    "one byte": (b"\xff", "a kind of file that is not known"),
 }
 
 

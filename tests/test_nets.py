@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -196,3 +199,14 @@ def test_errors_say_what_to_do(tmp_path: Path) -> None:
     for call, text in cases:
         with pytest.raises(TrainingError, match=text):
             call()
+
+
+def test_pretrained_weights_that_cannot_be_had_are_said_with_the_way_round(tmp_path: Path) -> None:
+    """Without a network, as the hub's own offline switch has it, and with an empty cache."""
+    name = TIMM.removeprefix("timm:")
+    code = f"from openset.nets import build; build({name!r}, 2, pretrained=True)"
+    env = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "TORCH_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=120)
+    assert done.returncode == 1
+    assert f"TrainingError: the pretrained weights of '{name}' cannot be had here" in done.stderr
+    assert "give the file with --weights FILE" in done.stderr

@@ -30,7 +30,7 @@ from openset.errors import DataError, TrainingError
 from openset.images import resize
 from openset.loader import Augment, Budget, Material, Split, augmented, decode_all, join, prefetched, stack
 from openset.nets import build
-from openset.runfile import generator, numpy_generator, seed_of
+from openset.runfile import BEST, generator, numpy_generator, read_tensors, seed_of
 from openset.types import Preprocess
 
 VIT, RESNET = "test_vit.r160_in1k", "test_resnet.r160_in1k"
@@ -87,11 +87,29 @@ def test_a_run_knows_its_pictures_its_accuracy_and_its_quiet(story: Run) -> None
     assert run.facts["test_mmc_out"] < run.facts["test_mmc_in"]
     assert run.history[-1]["mmc_noise"] < 0.7  # quiet on noise: 1/K is .5
 
-    assert len(list((run.folder / "tensorboard").iterdir())) == 1
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run.folder / "tensorboard")).Reload()
+    for name in ("loss_in", "val_loss", "mmc_noise"):  # what TensorBoard itself reads
+        seen = [(event.step, event.value) for event in events.Scalars(name)]
+        assert seen == [(record["epoch"], pytest.approx(record[name])) for record in run.history]
     again = Run.load(run.folder)
     assert all(torch.equal(a, b) for a, b in zip(run.model.parameters(), again.model.parameters(), strict=True))
     assert not again.model.training
     assert json.loads((run.folder / "run.json").read_text())["finished"] is True
+
+
+def test_training_stops_where_the_validation_loss_grows_and_keeps_the_best_weights(tmp_path: Path) -> None:
+    """Two classes that differ in nothing can only be learnt by heart."""
+    data = pictures(tmp_path / "data", {"a": "dots", "b": "dots"})
+    run = openset.train(data, scheme="plain", epochs=60, patience=2, lr=0.01, output=tmp_path / "run", **QUICK)
+    losses = [record["val_loss"] for record in run.history]
+    best = losses.index(min(losses))
+    assert len(losses) == best + 1 + 2 < 60
+    tensors, note = read_tensors(run.folder / BEST)
+    assert note["epoch"] == best + 1
+    for name, parameter in run.model.named_parameters():
+        assert torch.equal(parameter, tensors[f"net.{name}"])
 
 
 def test_the_exported_judge_decides_as_the_model(story: Run, places: Path, tmp_path: Path) -> None:

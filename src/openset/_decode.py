@@ -27,6 +27,7 @@ from . import _pixels as pixels
 from ._formats import CONVERT, CUT_SHORT, DAMAGED, UnreadableError
 from ._pixels import Pixels
 from ._words import counted
+from .errors import install
 
 PDF_LONG_SIDE = 2000  # pixels of a page's longer side: 171 dpi for A4
 _SLOW = "Leave it out, or raise Limits.max_seconds if you trust it"
@@ -284,7 +285,7 @@ def _pdf(data: bytes, page: int, size_hint: int | None, budget: Budget) -> Pixel
     except ImportError as error:
         raise UnreadableError(
             "PDF pages need the package 'pypdfium2', which is not installed",
-            'Install it with:  pip install "openset[pdf]"',
+            install("pdf"),
         ) from error
     with _pdfium_lock:
         budget.begin()  # waiting for other threads' pages is no drawing of this one

@@ -116,8 +116,8 @@ def looks_like(data: bytes) -> tuple[str, str]:
         return "an XML file", CONVERT
     odd = sum(c == "\ufffd" or (c < " " and c not in "\t\r\n\f\x1b") for c in text)
     if odd * 50 <= len(text):
-        return "a text file", CONVERT
-    return "no kind of file known here", CONVERT
+        return "a text file", "Give the picture itself, or leave it out"
+    return "a kind of file that is not known here", CONVERT
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,10 @@ from .runfile import disk_errors
 
 
 class Watch:
-    """Progress bars and event files; a context manager. `shown` False: nothing is printed, events are written."""
+    """Progress bars on a terminal, lines anywhere, and event files; a context manager.
+
+    `shown` False: nothing is printed, events are written.
+    """
 
     def __init__(self, folder: Path, shown: bool) -> None:
         self.folder, self.shown = folder, shown
@@ -27,7 +30,7 @@ class Watch:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=self._console,
-            disable=not shown,
+            disable=not (shown and self._console.is_terminal),
         )
         self._tasks: dict[str, TaskID] = {}
         self._events: Any = None

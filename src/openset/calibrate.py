@@ -3,11 +3,14 @@
 DATA/<class>/... holds pictures the judge was not trained on, a folder for each of its labels; out folders hold pictures
 that are no class, so that accepting any of them is wrong. The promise, its proof and its simulation: decide.py and
 bounds.py. It holds for pictures drawn like those given, each on its own; this assumption is stored with each threshold.
-Copies of one picture are not drawn each on its own: `openset check` finds them; one file given twice is refused.
+Copies of one picture are not drawn each on its own: one file given twice is refused, files of the same bytes are counted in the
+assumption, and refused where they are most of a label's; `openset check` finds the others, in files that differ.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -104,9 +107,10 @@ def calibrate(
     check_target(target)
     outs = [out] if isinstance(out, str | os.PathLike) else list(out)
     paths, truth, notes = _pictures(judge.labels, os.fspath(data), [os.fspath(folder) for folder in outs])
+    copies = _copies(paths, truth, judge.labels)
     decisions = list(_judged(judge, paths, progress))
     read = [(d, y) for d, y in zip(decisions, truth, strict=True) if d.outcome != "error"]
-    assumption = _assumption([data, *outs], prevalence is not None)
+    assumption = _assumption([data, *outs], prevalence is not None, copies)
     thresholds, skipped = fit_thresholds(
         _rows([d for d, _ in read], judge.labels),
         np.array([y for _, y in read], dtype=np.int64),
@@ -188,6 +192,33 @@ def _check_once(paths: Iterable[str]) -> None:
         seen[one] = path
 
 
+def _copies(paths: Sequence[str], truth: Sequence[int], labels: Sequence[str]) -> int:
+    """How many pictures are in files that are copies of others, byte for byte; only those of the same size are read.
+
+    Equal pictures may be drawn twice (blank pages), so they count; this number then stands in the assumption. Raises DataError where more
+    than half of a label's pictures are copies.
+    """
+    sizes: dict[int, list[int]] = {}
+    for k, path in enumerate(paths):
+        with contextlib.suppress(OSError):  # judging it says why; a page of a PDF is no file
+            sizes.setdefault(os.path.getsize(path), []).append(k)
+    first: dict[bytes, int] = {}
+    copies: dict[int, list[str]] = {}
+    for k in (k for same in sizes.values() if len(same) > 1 for k in same):
+        with contextlib.suppress(OSError), open(paths[k], "rb") as content:
+            if first.setdefault(hashlib.file_digest(content, "sha256").digest(), k) != k:
+                copies.setdefault(truth[k], []).append(paths[k])
+    for y, found in copies.items():
+        whole = sum(t == y for t in truth)
+        if 2 * len(found) > whole:
+            whose = f"of {labels[y]!r}" if y != NO_CLASS else "of no class"
+            raise DataError(
+                f"{len(found)} of the {counted(whole, 'picture')} {whose} are copies of others, such as {found[0]!r}, and the promise holds "
+                "for pictures drawn each on its own. Take them out: openset check DATA --fix LIST names them."
+            )
+    return sum(map(len, copies.values()))
+
+
 def _check_names(what: str, given: Iterable[str], labels: Sequence[str], remedy: str) -> None:
     """Raises DataError that names both what is missing and what is too much."""
     missing, extra = [x for x in labels if x not in set(given)], sorted(set(given) - set(labels))
@@ -219,14 +250,15 @@ def _rows(decisions: Sequence[Decision], labels: Sequence[str]) -> np.ndarray:
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(labels))
 
 
-def _assumption(folders: Iterable[PathLike], by_class: bool) -> str:
+def _assumption(folders: Iterable[PathLike], by_class: bool, copies: int) -> str:
     names = ", ".join(repr(Path(folder).resolve().name) for folder in folders)
+    alone = "each on its own" + (f", the {counted(copies, 'copy', 'copies')} among them too" if copies else "")
     if by_class:
         return (
             f"pictures of a class to come are drawn like that class's in {names}, and all others like the others "
-            "there, each on its own"
+            f"there, {alone}"
         )
-    return f"pictures to come are drawn like those in {names}, the shares of the classes included, each on its own"
+    return f"pictures to come are drawn like those in {names}, the shares of the classes included, {alone}"
 
 
 def _file(name: str) -> Path:

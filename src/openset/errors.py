@@ -57,11 +57,13 @@ class AuditError(OpensetError):
     """A net or a picture cannot be audited as asked: a layer that is not piecewise affine, a value out of range."""
 
 
+def install(extra: str) -> str:
+    """The remedy for what an extra brings."""
+    return f'Install it with:  pip install "openset[{extra}]"  (in a clone: pip install ".[{extra}]")'
+
+
 class MissingExtraError(OpensetError, ImportError):
     """An optional package is missing. The message holds the exact pip command."""
 
     def __init__(self, feature: str, package: str, extra: str) -> None:
-        super().__init__(
-            f"{feature} needs the package {package!r}, which is not installed. "
-            f'Install it with:  pip install "openset[{extra}]"'
-        )
+        super().__init__(f"{feature} needs the package {package!r}, which is not installed. {install(extra)}")

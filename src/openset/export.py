@@ -22,7 +22,7 @@ import numpy as np
 from .errors import MissingExtraError, TrainingError
 from .judge import OUTPUTS, Judge, Pixels, judge_of
 from .judgefile import info_to_json, with_info
-from .onnxbytes import MAX_BYTES, write_atomic
+from .onnxbytes import MAX_BYTES, check_target, write_atomic
 from .types import JudgeInfo, Preprocess
 
 try:
@@ -59,6 +59,7 @@ def export(
     cannot be written, MissingExtraError. On any error `path` is left as it was.
     """
     info_to_json(info)  # refused before minutes are spent, not after
+    check_target(path)
     graph = Graph(net, head).cpu().float().eval()
     model = with_info(_trace(graph, info.preprocess), info, os.fspath(path))
     check_parity(graph, judge_of(model, os.fspath(path), threads=1), tolerance)

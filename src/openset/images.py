@@ -31,6 +31,15 @@ SUFFIXES: frozenset[str] = frozenset(
 """The lower-case endings looked for when a folder is walked. A file named outright may have any."""
 
 
+LEFT_BEHIND = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "icon\r"})
+"""What macOS, Windows and Synology leave in folders, in lower case."""
+
+
+def is_hidden(name: str) -> bool:
+    """Is this name hidden (a dot in front) or left behind by an operating system?"""
+    return name.startswith(".") or name.lower() in LEFT_BEHIND
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one file may cost.
@@ -151,6 +160,8 @@ def _read(path: str, max_bytes: int, head: int = 0) -> bytes:
     except OSError as error:
         said = f"it cannot be read ({error.strerror or error})"
         reason, remedy = _OS_ERRORS.get(error.errno or 0, (said, "Check the disk or the network drive it lies on"))
+        if error.errno == errno.ENOENT and os.path.islink(path):
+            reason, remedy = "it is a link to a file that is not there", "Bring the file back, or remove the link"
         raise UnreadableError(reason, remedy) from error
 
 
@@ -173,10 +184,10 @@ def find(
 
     A PDF is known by its first 1,024 bytes, whatever it is called; so each file is opened.
 
-    Folders are walked in sorted order, depth first, and give the files that end in one of SUFFIXES. Links to folders
-    are followed, but no folder is walked twice, so a loop of links ends. Nothing named is dropped: a file that is
+    Folders are walked in sorted order, depth first, and give the files that end in one of SUFFIXES, what `is_hidden`
+    aside. Links to folders are followed, but no folder is walked twice, so a loop of links ends. Nothing named is dropped: a file that is
     missing, a folder that cannot be listed, a link that leads nowhere are yielded as they are, and `load` says what
-    is wrong. passed_over is told the files of a folder whose names do not end as a picture's do.
+    is wrong. passed_over is told the files of a folder that are hidden or do not end as a picture's do, and hidden folders.
     """
     for given in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
         path = os.fsdecode(given)
@@ -191,6 +202,9 @@ def _walk(top: str, recursive: bool, passed_over: Callable[[str], None]) -> Iter
     waiting = [top]
     while waiting:
         path = waiting.pop()
+        if path != top and is_hidden(os.path.basename(path)):
+            passed_over(path)
+            continue
         try:
             known = os.stat(path)
             if not stat.S_ISDIR(known.st_mode):

@@ -45,21 +45,26 @@ def meant(files: Iterable[str], separator: bytes) -> Iterator[str | bytes | None
                 )
             elif kinds:
                 remark(
-                    f"passed over in {given!r}, as their names do not end as a picture's do: {kinds}. "
+                    f"passed over in {given!r}, hidden or without a picture's ending: {kinds}. "
                     "Name a file outright to have it judged"
                 )
 
 
 def _count(others: Counter[str], path: str) -> None:
-    """Count a file that is passed over by its ending; what is hidden nobody means."""
+    """Count a file that is passed over by its ending; of what is hidden, what ends as a picture does, and folders."""
+    from ..images import SUFFIXES, is_hidden
+
     name = os.path.basename(path)
-    if not name.startswith("."):
-        others[os.path.splitext(name)[1].lower() or "without an ending"] += 1
+    suffix = os.path.splitext(name)[1].lower()
+    if not is_hidden(name):
+        others[suffix or "without an ending"] += 1
+    elif suffix in SUFFIXES or os.path.isdir(path):
+        others["hidden"] += 1
 
 
 def _from_stdin(separator: bytes) -> Iterator[str | bytes | None]:
     """Names from standard input, as they come, of any bytes, and None before each wait; or the one picture that it is."""
-    from .._formats import sniff
+    from .._formats import looks_like, sniff
     from ..images import Limits
 
     if sys.stdin is None:
@@ -73,7 +78,14 @@ def _from_stdin(separator: bytes) -> Iterator[str | bytes | None]:
             raise DataError("standard input is a PDF, whose pages are judged one by one: save it to a file first.")
         yield block + source.read(Limits().max_bytes)
         return
+    if not block:
+        remark("standard input is empty: there is no name in it, and no picture")
     while block:
+        if separator == b"\n" and b"\0" in block:
+            raise DataError(
+                f"standard input is {looks_like(block)[0]}, no picture and no list of names, one a line. Pipe one of these; "
+                "for names that end in zero bytes (find -print0) give --null."
+            )
         *whole, waiting = (waiting + block).split(separator)
         yield from filter(None, (_name(line, separator) for line in whole))
         yield None

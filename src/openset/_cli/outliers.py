@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .._words import counted
+from ..errors import install
 from .guard import guarded, on_terminal, say
 
 
@@ -32,7 +33,7 @@ def outliers(
         made = make_outliers(folder, count, size=size, gray=gray, seed=seed, tell=tell)
     say(f"{counted(count, 'picture')} in '{folder}': " + ", ".join(f"{n:,} {kind}" for kind, n in made.items()) + ".")
     if "photographs" not in made:
-        say("Crops of photographs need scikit-learn and were left out: pip install 'openset[train]'.")
+        say(f"Crops of photographs need scikit-learn and were left out. {install('train')}")
     return 0
 
 

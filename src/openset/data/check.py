@@ -109,8 +109,8 @@ class CheckReport:
 
 _EXIT: dict[Severity, int] = {"info": 0, "warning": 1, "error": 2}
 _RULES = (
-    "# Nothing has been removed. Lines without # are the files; to move them away into a folder aside/:",
-    "#   grep -v '^#' THIS_FILE | while IFS= read -r f; do mv -n -- \"$f\" aside/; done",
+    "# Nothing has been removed. Lines without # are the files; to move them away into a new folder aside/, numbered in this order:",
+    '#   mkdir aside && grep -v \'^#\' THIS_FILE | while IFS= read -r f; do n=$((n+1)); mv -- "$f" "aside/$n-${f##*/}"; done',
     "# Rules: unreadable files and pictures of less than 8 pixels go. An out picture that copies a class's picture",
     "# goes. Equal pictures in two classes all go (only you know the label). Of copies in two parts of a split, test",
     "# stays before val before train. Of equal pictures, the largest file stays, then the first by name.",

@@ -1,6 +1,6 @@
 """Which files below a folder are pictures by their name, and what was passed over and why. Nothing is opened.
 
-Names are visited sorted, links are followed, each real folder once. Hidden files, what macOS, Windows and Synology
+Names are visited sorted, links are followed, each real folder once, and never up to a folder that holds the walked one. Hidden files, what macOS, Windows and Synology
 leave behind, and files without a picture's suffix are counted, never silently dropped.
 """
 
@@ -13,14 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..errors import DataError
-from ..images import SUFFIXES, find
-
-LEFT_BEHIND = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "icon\r"})
+from ..images import SUFFIXES, find, is_hidden
 
 HIDDEN = "hidden or left behind by the system"
 OTHER = "not pictures by their names"
 SPECIAL = "not ordinary files"
-SEEN = "folders reached a second time by a link"
+SEEN = "folders reached by a link a second time or from within"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +54,6 @@ def told(found: Found) -> list[str]:
     return [f"passed over: {passed}{f' ({kinds})' if kinds else ''}."]
 
 
-def passed_over(name: str) -> bool:
-    """Is this name hidden (a dot in front) or left behind by an operating system?"""
-    return name.startswith(".") or name.lower() in LEFT_BEHIND
-
-
 def entries(folder: str) -> list[os.DirEntry[str]]:
     """The folder's entries sorted by name. Raises DataError where it cannot be listed."""
     try:
@@ -80,7 +73,7 @@ def sort_entries(listing: Iterable[os.DirEntry[str]]) -> tuple[list[os.DirEntry[
     suffixes: Counter[str] = Counter()
     for entry in listing:
         suffix = os.path.splitext(entry.name)[1].lower()
-        if passed_over(entry.name):
+        if is_hidden(entry.name):
             ignored[HIDDEN] += 1
         elif _is_folder(entry):
             folders.append(entry)
@@ -117,14 +110,15 @@ def walk(folder: str, *, root: str | None = None) -> Found:
 
     Raises DataError where a folder cannot be listed.
     """
-    home = root or folder
+    home, own = root or folder, os.path.realpath(folder)
     seen: set[str] = set()
     parts: list[Found] = []
     waiting = [folder]
     while waiting:
         here = waiting.pop()
         real = os.path.realpath(here)
-        if real in seen:
+        above = own.startswith(real.rstrip(os.sep) + os.sep)  # through it lie other classes
+        if real in seen or above:
             parts.append(Found(ignored=Counter({SEEN: 1})))
             continue
         seen.add(real)
@@ -139,5 +133,5 @@ def links_out(listing: Iterable[os.DirEntry[str]], home: str) -> tuple[str, ...]
     """Links among the entries, hidden ones aside, that lead out of the folder `home`."""
     real = os.path.realpath(home)
     inside = real.rstrip(os.sep) + os.sep
-    links = [e.path for e in listing if e.is_symlink() and not passed_over(e.name)]
+    links = [e.path for e in listing if e.is_symlink() and not is_hidden(e.name)]
     return tuple(path for path in links if not (os.path.realpath(path) + os.sep).startswith(inside))

@@ -79,7 +79,8 @@ class DensityGuard(Guard):
 
     def _mixture(self, name: str) -> Mixture:
         heights, centres, variances = (
-            getattr(self, f"{part}_{name}").detach().double().cpu().numpy() for part in ("heights", "centres", "variances")
+            getattr(self, f"{part}_{name}").detach().double().cpu().numpy()
+            for part in ("heights", "centres", "variances")
         )
         return Mixture(heights + 0.5 * centres.shape[1] * np.log(2 * math.pi * variances), centres, variances)
 
