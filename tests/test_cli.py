@@ -351,7 +351,7 @@ def test_what_is_passed_over_in_a_folder_is_told(run: Run, here: Path, judge: st
     assert [note.split("'")[1] for note in notes] == ["pics/deep", "pics"]
     assert "1 .jp2" in notes[0]
     assert "1 without an ending" in notes[0]
-    assert "2 .jp2, 1 without an ending, 1 hidden. Name a file outright" in notes[1]
+    assert "2 .jp2, 1 hidden, 1 without an ending. Name a file outright" in notes[1]
     (here / "texts").mkdir()
     (here / "texts" / "a.txt").write_text("a")
     (here / "texts" / "gone").symlink_to("nowhere")
