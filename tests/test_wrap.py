@@ -293,7 +293,8 @@ def test_what_is_off_is_said() -> None:
     def said(net: nn.Module, **given: Any) -> dict[str, str]:
         return {check.name: check.said for check in wrapped(net, **given).checks if not check.ok}
 
-    assert said(colour().eval(), mean=0.5, std=0.25).keys() <= {"logits"}  # one number is all channels'
+    one = {"mean": np.float32(0.5), "std": 0.25, "size": np.int64(SIDE)}
+    assert said(colour().eval(), **one).keys() <= {"logits"}  # one number is all channels'
     assert "Divide by 255" in said(colour(), mean=[123.7, 116.3, 103.5], std=[58.4, 57.1, 57.4])["range"]
     assert "give its mean and std" in said(colour(), mean=None, std=None)["range"]
     assert "sigmoids" in said(nn.Sequential(*colour(), nn.Sigmoid()))["logits"]
@@ -327,6 +328,11 @@ def test_what_is_off_is_said() -> None:
         (colour(), {"labels": ("red", "red")}, "two different names"),
         (colour(), {"labels": "ab"}, "two different names"),
         (colour(), {"std": [0.0]}, "must be above 0"),
+        (colour(), {"std": [float("inf")]}, "one finite number"),
+        (colour(), {"mean": [[0.5, 0.5, 0.5]]}, "one finite number, or one a channel"),
+        (colour(), {"mean": "half"}, "mean='half' cannot be"),
+        (colour(), {"labels": None}, "two different names"),
+        (nn.Sequential(nn.Flatten(), nn.LazyLinear(2)), {}, "'1.weight' has no weights yet"),
         (colour(), {"mean": [0.5, 0.5]}, "give 1 or 3"),
     ],
 )

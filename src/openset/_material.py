@@ -112,7 +112,9 @@ def _out_places(out: Sequence[str]) -> tuple[list[Entry], list[str]]:
     notes: list[str] = []
     for number, folder in enumerate(out):
         if not os.path.isdir(folder):
-            raise DataError(f"the out folder '{folder}' is not there: check --out")
+            raise DataError(
+                f"the out folder '{folder}' is not there: check --out, which names pictures of no class (the run's folder is --output, -o)"
+            )
         found = walk(folder)
         if not found.pictures:
             raise DataError(f"the out folder '{folder}' holds no pictures ({', '.join(sorted(images.SUFFIXES))})")

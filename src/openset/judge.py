@@ -246,7 +246,11 @@ def _check_source(source: object) -> None:
         return
     if not isinstance(source, np.ndarray):
         got = type(source).__name__
-        raise ImageError("<array>", f"a picture is given as {got}", "Give a path, bytes, or an array uint8 [H, W, 3].")
+        raise ImageError(
+            "<array>",
+            f"a picture is given as {got}",
+            "Give a path, bytes, or an array uint8 [H, W, 3]; of a PIL picture: np.asarray(picture.convert('RGB')).",
+        )
     if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or 0 in source.shape:
         raise ImageError(
             "<array>",

@@ -2,7 +2,7 @@
 
 Each is made by a `fit_x` and is then frozen: a pure module that takes a dict of "pixels" [B, 3, H, W], "logits" [B, K] and, where
 the net has them, "features" [B, D], and gives log-probabilities [B, K]. The guards let no class overtake the one that the net
-found likeliest. `fit_jointly` trains a net and its density guard together, `fit_semi_jointly` a net under a certified guard that is fixed. `PeerDetector` is no head: it puts a detector of pytorch-ood beside them.
+found likeliest, but for the class that refuses where one is named. `fit_jointly` trains a net and its density guard together, `fit_semi_jointly` a net under a certified guard that is fixed. `PeerDetector` is no head: it puts a detector of pytorch-ood beside them.
 """
 
 from __future__ import annotations
