@@ -64,7 +64,7 @@ class Stage:
 
 STAGES = (
     Stage("plain", ("train", "real"), 5_000, 3e-3),
-    Stage("long", EVERYTHING, 8_000, 2e-3, start="plain", eps=0.06, attack_steps=4, rows=3, every=2, mined=6),
+    Stage("long", EVERYTHING, 7_000, 2e-3, start="plain", eps=0.06, attack_steps=4, rows=3, every=2, mined=6),
     Stage("second", EVERYTHING, 14_000, 3e-3, eps=0.06, attack_steps=4, rows=3, every=2, widths=NARROW, mined=6),
 )
 ROUGH = 1e-3  # by how much the float graph may differ from torch; the integers differ from it by more
