@@ -3,8 +3,9 @@
     p_k = s P_k + (1 - s) / K,   s = sigmoid(odds) > 0
 
 No class overtakes the net's: p_i - p_j = s (P_i - P_j), and P is ordered as the logits are; so the argmax stays, and where the net
-is right, the guarded net is. In float32 rounding could let logits that are close change places, or tie, as far out, where s drowns in
-1 / K, all would: so no other class gets more than 1 - 2^-20 log(1 / p) of what the class of the largest logit gets, its p, which stays.
+is right, the guarded net is. Rounding could let logits that are close change places, or tie, as far out, where s drowns in
+1 / K, all would: so the logarithm of no other class's probability comes nearer to that of the net's class than 8 units of rounding
+(1e-6 of it in float32). The net's class keeps its own.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-APART = 2.0**-20  # of its logarithm: enough to tell two probabilities in float32, whatever takes their exponentials
+APART = 8  # units of rounding between two logarithms: enough to tell their exponentials, whatever takes them
 
 
 class Guard(nn.Module, ABC):
@@ -48,4 +49,4 @@ def mixed(logits: Tensor, odds: Tensor) -> Tensor:
     best = logits.argmax(1, keepdim=True)
     top = log_p.gather(1, best)
     first = torch.arange(logits.shape[1], device=logits.device) == best
-    return torch.where(first, top, torch.minimum(log_p, top * (1 + APART)))
+    return torch.where(first, top, torch.minimum(log_p, top * (1 + APART * torch.finfo(log_p.dtype).eps)))
