@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from openset import attack
+from openset.audit import limits
 from openset.heads import CertifiedGuard, CertifiedGuards, fit_certified_guard, fit_certified_guards
-from test_certified import Score
+from test_certified import Believed, Score
 
 K, EPS, KEEP = 4, 0.05, 0.99
 
@@ -75,6 +76,9 @@ def test_what_is_kept_inside_is_kept_by_all_of_them_together(guard: CertifiedGua
 
 def test_every_ray_ends_at_the_uniform_prediction(guard: CertifiedGuards) -> None:
     x = torch.cat([even(3, 11), noise(3, 12)])
+    for member in guard.members:  # followed exactly: each ends at "not believed", and the least share is no larger
+        ends = limits(Believed(member), x)
+        assert (ends.kind, ends.classes.tolist(), ends.confidence.tolist()) == ("proved", [1] * len(x), [1.0] * len(x))
     bounds = guard.ray_bound(x, 1e4, K)
     np.testing.assert_array_equal(bounds, np.minimum(*(member.ray_bound(x, 1e4, K) for member in guard.members)))
     assert bounds.max() < 1 / K + 1e-3

@@ -36,6 +36,14 @@ def test_a_sound_folder_is_clean(tmp_path: Path) -> None:
     assert render(report) == []
 
 
+def test_an_empty_class_folder_is_counted(tmp_path: Path) -> None:
+    fill(tmp_path, cat=20)
+    (tmp_path / "dog").mkdir()
+    report = check(tmp_path)
+    assert report.counts == {"": {"cat": 20, "dog": 0}}
+    assert report.exit_code == 2
+
+
 def test_broken_files_are_found_and_listed(tmp_path: Path) -> None:
     fill(tmp_path, cat=20, dog=20)
     (tmp_path / "cat" / "cut.png").write_bytes((tmp_path / "cat" / "000.png").read_bytes()[:200])

@@ -173,7 +173,7 @@ def check(
     take |= {p.path: Remark(p.path, "too small") for p, tiny in zip(places, small, strict=True) if tiny}
     return CheckReport(
         base,
-        _counts(places),
+        _counts(found, places),
         tuple(sorted(findings, key=lambda f: -_EXIT[f.severity])),
         tuple(take[path] for path in sorted(take)),
         tuple(r for r in copies.look_at if r.path not in take),
@@ -189,8 +189,9 @@ def _parts(found: lay.Survey) -> list[Found]:
     return [pictures for classes in found.sides.values() for pictures in classes.values()]
 
 
-def _counts(places: Iterable[Place]) -> dict[str, dict[str, int]]:
-    counts: dict[str, dict[str, int]] = {}
+def _counts(found: lay.Survey, places: Iterable[Place]) -> dict[str, dict[str, int]]:
+    """An empty class folder counts 0."""
+    counts = {side: dict.fromkeys(classes, 0) for side, classes in found.sides.items()}
     for p in places:
         side = counts.setdefault(p.side, {})
         side[p.label or ""] = side.get(p.label or "", 0) + 1
