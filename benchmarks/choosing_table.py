@@ -23,7 +23,7 @@ from openset.runfile import write_atomic
 Cell = dict[str, Any]
 TASKS: dict[str, type[Task]] = {"fashion-mnist": Task, "mnist": Task, "sheet-music": Sheets}
 NOTE = """In a cell: the mean over seeds ± half of Student's 95 % interval from three seeds on; (least to most) of two; one seed's number
-stands alone. Intervals are not cut at 0 and 1. Where a head believes nothing, all classes tie and the first is its answer, right or wrong. Seeds draw weights, batches and what teaches; the pictures that measure stay the same."""
+stands alone. Intervals are not cut at 0 and 1. Cells of before 2026-11-29: where a guard believed nothing, all classes tied and the first was its answer, right or wrong. Seeds draw weights, batches and what teaches; the pictures that measure stay the same."""
 UNSEEN_NOTE = """From above: AUROC, AUPR (in positive), FPR@95 with in positive (the papers'), FPR@95 with out positive (OpenOOD's)."""
 LAST_NOTE = """Attack: the worst over all families inside l_inf .3 around the paper's noise, searched from below; in brackets the family with the highest mean. Far
 away: along rays of noise, proved; "1 on x %": the share of rays that end at confidence 1; "at most": from 1,000 times the picture on.

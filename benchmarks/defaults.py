@@ -20,7 +20,7 @@ import torch
 
 import openset
 from choosing_table import figure, fill
-from made_outliers import SIZE, folders, measured
+from made_outliers import SIZE, asked, folders, measured
 from openset._words import markdown
 from openset.attack import worst
 from openset.data.noise import paper_noise
@@ -99,15 +99,7 @@ def _numbers(cells: list[dict[str, Any]], other: str) -> Iterable[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("runs/datasets"), help="with mnist/ and fashion-mnist/")
-    parser.add_argument("--runs", type=Path, default=Path("runs/defaults"), help="pictures and runs are kept here")
-    parser.add_argument("--datasets", default="fashion-mnist", help="by commas")
-    parser.add_argument("--seeds", default="0,1,2", help="by commas")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--read", action="store_true", help="only the table of what was measured")
-    parser.add_argument("--table", type=Path, metavar="FILE", help="a page with the marks of this table")
-    options = parser.parse_args()
+    options = asked(__doc__, "runs/defaults", "fashion-mnist").parse_args()
     torch.set_num_threads(options.threads)
     for seed in [] if options.read else options.seeds.split(","):
         for name in options.datasets.split(","):

@@ -115,16 +115,22 @@ def table(runs: Path) -> list[str]:
     return markdown([*columns, "training"], rows)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def asked(about: str | None, runs: str, datasets: str) -> argparse.ArgumentParser:
+    """The options of a benchmark of runs of `openset train`. runs, datasets: the defaults."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("runs/datasets"), help="with mnist/ and fashion-mnist/")
-    parser.add_argument("--runs", type=Path, default=Path("runs/made-outliers"), help="pictures and runs are kept here")
-    parser.add_argument("--datasets", default=",".join(OTHER), help="by commas")
-    parser.add_argument("--schemes", default=",".join(SCHEMES), help="by commas")
+    parser.add_argument("--runs", type=Path, default=Path(runs), help="pictures and runs are kept here")
+    parser.add_argument("--datasets", default=datasets, help="by commas")
     parser.add_argument("--seeds", default="0,1,2", help="by commas")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--read", action="store_true", help="only the table of what was measured")
     parser.add_argument("--table", type=Path, metavar="FILE", help="a page with the marks of this table")
+    return parser
+
+
+def main() -> None:
+    parser = asked(__doc__, "runs/made-outliers", ",".join(OTHER))
+    parser.add_argument("--schemes", default=",".join(SCHEMES), help="by commas")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     for seed in [] if options.read else options.seeds.split(","):
