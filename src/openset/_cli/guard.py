@@ -137,15 +137,8 @@ def share(value: float | None) -> float | None:
 
 def rate(value: float) -> float:
     """An option's callback: a number above 0 and below 1."""
-    try:
-        return _rate(value)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def _rate(value: float) -> float:
     if not 0 < value < 1:
-        raise ValueError(f"{value} is not a number above 0 and below 1.")
+        raise typer.BadParameter(f"{value} is not a number above 0 and below 1.")
     return value
 
 
@@ -154,9 +147,9 @@ def shares(given: Iterable[str]) -> float | dict[str, float] | None:
     texts = list(given)
     try:
         if len(texts) == 1 and "=" not in texts[0]:
-            return _rate(float(texts[0]))
+            return rate(float(texts[0]))
         pairs = [text.rpartition("=") for text in texts]
-        made = {label: _rate(float(number)) for label, _, number in pairs if label}
+        made = {label: rate(float(number)) for label, _, number in pairs if label}
     except ValueError:
         made = {}
     if len(made) != len(texts):
