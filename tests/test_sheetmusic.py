@@ -365,7 +365,7 @@ def test_training_goes_on_after_a_stop(tmp_path: Path) -> None:
 
 
 def test_stages_that_go_on_from_one_another_are_one_chain() -> None:
-    assert chains(STAGES) == [[0, 1], [2]]
+    assert chains(STAGES) == [[0, 1, 3], [2]]
     a, b = Stage("a", (), 1, 0.1), Stage("b", (), 1, 0.1)
     assert chains((a, b, replace(a, name="c", start="b"), replace(a, name="d", start="a"))) == [[0, 3], [1, 2]]
 
@@ -376,14 +376,16 @@ def test_backbones_are_trained_side_by_side_and_once(tmp_path: Path) -> None:
     first = Stage("first", ("few",), 1, 1e-3, widths=NARROW)
     still = replace(first, name="still", start="first", lr=0.0)  # goes on from the first without a move
     stages = (first, still, replace(first, name="apart"))
-    train_backbones(tmp_path, stages, 0, 2)
+    train_backbones(tmp_path, stages, 0, 2, (tmp_path / "beside").mkdir)
+    assert (tmp_path / "beside").is_dir()
     nets = [load_backbone(tmp_path / stage.name, NARROW) for stage in stages]
     weights = [torch.cat([p.detach().flatten() for p in net.parameters()]) for net in nets]
     torch.testing.assert_close(weights[1], weights[0])
     assert not torch.allclose(weights[2], weights[0], atol=1e-3), "a chain begins with a seed of its own"
     files = sorted(tmp_path.rglob("*.safetensors"))
     before = [file.stat().st_mtime_ns for file in files]
-    train_backbones(tmp_path, stages, 0, 2)
+    train_backbones(tmp_path, stages, 0, 2, (tmp_path / "later").mkdir)
+    assert (tmp_path / "later").is_dir(), "what was to be done beside them is done when nothing is left to train"
     assert [file.stat().st_mtime_ns for file in files] == before
 
 

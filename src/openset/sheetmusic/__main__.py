@@ -29,6 +29,8 @@ def main() -> None:
         more=20,
         hard=20,
         pages=60,
+        noise=2,
+        noise_rounds=1,
         stages=tuple(replace(stage, steps=4) for stage in STAGES),
         precision=0.5,
         prevalence=0.5,

@@ -9,7 +9,7 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -30,10 +30,11 @@ from .acet import NoiseAttack
 from .corpus import Corpus, build
 from .eight_bits import eight_bits, folded
 from .fit import BACKBONE, fit_backbone
-from .net import LABELS, NARROW, PREPROCESS, WIDE, Backbone, SheetNet, Widths
-from .pool import Pages, fit_looks, pixels_of
+from .net import LABELS, NARROW, PREPROCESS, WIDE, Backbone, SheetNet, TwoLooks, Widths
+from .pool import Pages, corners, fit_looks, pixels_of
 from .readings import EVERYTHING, Say, corpus_of, judged, pages_of
 from .recipe import classes_of, loader
+from .stress import with_noise
 
 SHIPPED = Path(__file__).with_name("sheet-music.onnx")
 ASSUMPTION = (
@@ -66,9 +67,10 @@ STAGES = (
     Stage("plain", ("train", "real"), 5_000, 3e-3),
     Stage("long", EVERYTHING, 7_000, 2e-3, start="plain", eps=0.06, attack_steps=4, rows=3, every=2, mined=6),
     Stage("second", EVERYTHING, 14_000, 3e-3, eps=0.06, attack_steps=4, rows=3, every=2, widths=NARROW, mined=6),
+    Stage("calm", EVERYTHING, 1_500, 1e-3, start="long", eps=0.06, attack_steps=4, rows=4),
 )
 ROUGH = 1e-3  # by how much the float graph may differ from torch; the integers differ from it by more
-FIRST, SECOND = "long", "second"  # the stages whose backbones read a page
+FIRST, SECOND = "calm", "second"  # the stages whose backbones read a page
 LOOKS = f"{FIRST}-{SECOND}"
 
 
@@ -85,6 +87,8 @@ class Plan:
     unseen: int = 1_600
     calibration: int = 3_600
     pages: int = 3_000  # that the pooling learns from
+    noise: int = 24  # and so many attacked noise pictures
+    noise_rounds: int = 2
     ranges: int = 100  # pages that set the ranges of the integers
     stages: tuple[Stage, ...] = STAGES
     precision: float = 0.992  # the strictest of .990, .991, ... that keeps .97 of the calibration scores
@@ -93,11 +97,11 @@ class Plan:
     prevalence_other: float = 0.7
 
 
-NEEDED, MEASURED = ("train", "real", "calibration", "more", "hard"), ("test", "unseen")
+NEEDED, LATER, MEASURED = EVERYTHING, ("calibration",), ("test", "unseen")
 
 
 def make_data(cache: Path, plan: Plan, say: Say, workers: int, parts: tuple[str, ...] = NEEDED) -> None:
-    """Assets (fonts, pictures) and the corpora, one of each part. NEEDED by a build; MEASURED is what the card measures on."""
+    """Assets (fonts, pictures) and the corpora, one of each part. NEEDED by the trainings; LATER is made beside them; MEASURED is what the card measures on."""
     fetched = cache / "fetched"  # an empty file, written when both are whole
     if not fetched.exists():
         say("fetching fonts")
@@ -164,16 +168,24 @@ def _printed(name: str, line: str) -> None:
     print(f"{name}: {line}", flush=True)
 
 
-def train_backbones(cache: Path, stages: tuple[Stage, ...], seed: int, workers: int) -> None:
+def train_backbones(
+    cache: Path, stages: tuple[Stage, ...], seed: int, workers: int, also: Callable[[], None] | None = None
+) -> None:
     """All stages, each kept under its name; those that are whole are left alone. What does not go on from one another is trained
-    side by side: on nets as small as these a training gains little from a second thread."""
+    side by side: on nets as small as these a training gains little from a second thread. also: other work, done where a process
+    has no training left (it is pickled)."""
     todo = [chain for chain in chains(stages) if not all((cache / stages[k].name / BACKBONE).exists() for k in chain)]
     beside = min(workers, len(todo))
     if not todo:
+        if also is not None:
+            also()
         return
     threads = max(1, (os.cpu_count() or 1) // beside)
     with ProcessPoolExecutor(beside, multiprocessing.get_context("spawn")) as pool:
-        for future in [pool.submit(train_stages, cache, stages, chain, seed, threads) for chain in todo]:
+        futures = [pool.submit(train_stages, cache, stages, chain, seed, threads) for chain in todo]
+        if also is not None:
+            futures.append(pool.submit(also))
+        for future in futures:
             future.result()
 
 
@@ -197,10 +209,25 @@ def thresholds_of(pages: Pages, plan: Plan, say: Say) -> Mapping[str, Threshold]
 
 
 def two_looks(cache: Path, plan: Plan, say: Say) -> SheetNet:
-    """The net of both trained backbones with its pooling fitted."""
-    net = SheetNet(load_backbone(cache / FIRST), second=load_backbone(cache / SECOND, NARROW))
-    net.pooling = fit_looks(pages_of(cache, net.features, LOOKS, "train", plan.pages, say), seed=plan.seed)
-    return net.eval()
+    """The net of both trained backbones with its pooling: fitted on pages, then, round by round, on noise that was attacked under
+    it as well. A pooling that is there is loaded."""
+    net = SheetNet(load_backbone(cache / FIRST), second=load_backbone(cache / SECOND, NARROW)).eval()
+    file = cache / f"{LOOKS}.safetensors"
+    if file.exists():
+        net.pooling = TwoLooks()
+        net.pooling.load_state_dict(load_file(file))
+        return net.eval()
+    pages = pages_of(cache, net.features, LOOKS, "train", plan.pages, say)
+    net.pooling = fit_looks(pages, seed=plan.seed)
+    scores = corners(corpus_of(cache, "train"))
+    for k in range(plan.noise_rounds):
+        pages = with_noise(net, pages, scores, n=plan.noise, seed=100 + k)
+        net.pooling = fit_looks(pages, seed=plan.seed)
+        say(f"pooling: {plan.noise} attacked noise pictures learned, round {k + 1} of {plan.noise_rounds}")
+    part = file.with_suffix(".part")
+    save_file(net.pooling.state_dict(), part)
+    os.replace(part, file)
+    return net
 
 
 def in_eight_bits(cache: Path, net: SheetNet, info: JudgeInfo, plan: Plan) -> bytes:
@@ -222,10 +249,10 @@ def build_judge(cache: Path, plan: Plan, say: Say = print, workers: int = 2, tar
 
     make_data(cache, plan, say, workers)
     done("data")
-    train_backbones(cache, plan.stages, plan.seed, workers)
+    later = partial(make_data, cache, plan, partial(_printed, "beside"), 1, LATER)
+    train_backbones(cache, plan.stages, plan.seed, workers, later)
     done("training")
     net = two_looks(cache, plan, say)
-    save_file(net.pooling.state_dict(), cache / "pooling.safetensors")
     done("pooling")
     facts = {
         "made_with": f"openset {__version__}, python -m openset.sheetmusic",

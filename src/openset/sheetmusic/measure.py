@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..export import export
 from ..judge import judge_of
@@ -23,7 +22,7 @@ from ..types import JudgeInfo
 from .build import MEASURED, Plan, load_backbone, make_data, two_looks
 from .corpus import Corpus
 from .net import LABELS, PREPROCESS, SHEET, SheetNet
-from .pool import Pages, fit_pooling, pixels_of
+from .pool import Pages, corners, fit_pooling
 from .readings import Say, judged, pages_of, probabilities, reader
 from .stress import attacked_noise
 
@@ -77,7 +76,7 @@ def measure(cache: Path, plan: Plan, shipped: Path, say: Say, workers: int = 2) 
     judges: Mapping[str, bool] = {"plain": True, "outlier exposure": False, "shipped": False}
     make_data(cache, plan, say, workers, MEASURED)
     result: dict[str, Any] = {"plan": asdict(plan), "threshold": threshold, "schemes": {}}
-    scores = torch.cat([pixels_of(page)[:, :1, :512, :512] for page in _some_scores(cache)])
+    scores = corners(Corpus.open(cache / "corpus" / "test"))
     for title, two in judges.items():
         if title == "shipped":
             net = two_looks(cache, plan, say)
@@ -126,9 +125,3 @@ def measure(cache: Path, plan: Plan, shipped: Path, say: Say, workers: int = 2) 
         result["schemes"][title] = entry
     (cache / "measured.json").write_text(json.dumps(result, indent=1))
     return result
-
-
-def _some_scores(cache: Path, n: int = 16) -> list[np.ndarray]:
-    corpus = Corpus.open(cache / "corpus" / "test")
-    wide = [i for i in np.flatnonzero(corpus.sheet) if min(corpus[int(i)].image.shape) >= 512]
-    return [corpus[int(i)].image for i in wide[:n]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -28,6 +29,12 @@ def pixels_of(page: Gray) -> Tensor:
     return gray.expand(1, 3, *gray.shape)
 
 
+def corners(corpus: Corpus, n: int = 16) -> Tensor:
+    """The upper left corners [N, 1, 512, 512] of the first n scores that are large enough: what attacks on noise begin from."""
+    wide = (i for i in np.flatnonzero(corpus.sheet) if min(corpus[int(i)].image.shape) >= 512)
+    return torch.cat([pixels_of(corpus[int(i)].image)[:, :1, :512, :512] for i in islice(wide, n)])
+
+
 Reader = Callable[[Tensor], Tensor]
 
 
@@ -49,6 +56,21 @@ def clear(corpus: Corpus, i: int) -> bool:
     return not sample.sheet or (len(sample.notes) >= 3 and staff_space(sample) >= 2.8)
 
 
+def on_threads(made: Callable[[int], Tensor], n: int, told: Callable[[int], object] = lambda _: None) -> list[Tensor]:
+    """made(0) to made(n - 1), one on each of torch's threads: a page on each takes less time than a page on all of them.
+    told: called after each with how many are done."""
+    rows, threads = [], torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            for k, row in enumerate(pool.map(made, range(n))):
+                rows.append(row)
+                told(k + 1)
+    finally:
+        torch.set_num_threads(threads)
+    return rows
+
+
 def read_pages(
     read: Reader,
     corpus: Corpus,
@@ -58,21 +80,12 @@ def read_pages(
 ) -> Pages:
     """Reads whole pages, as many at a time as torch has threads. read: [1, 3, H, W] -> [1, D], of a net in eval mode or a judge.
     classes: the inner class of each sample of the corpus."""
-    rows, threads = [], torch.get_num_threads()
 
-    def features(i: int) -> Tensor:
+    def features(k: int) -> Tensor:
         with torch.inference_mode():
-            return read(pixels_of(corpus[i].image))
+            return read(pixels_of(corpus[int(ids[k])].image))
 
-    torch.set_num_threads(1)  # a page on each thread takes less time than a page on all of them
-    try:
-        with ThreadPoolExecutor(threads) as pool:
-            for k, row in enumerate(pool.map(features, map(int, ids))):
-                rows.append(row)
-                if (k + 1) % 500 == 0:
-                    say(f"pages read: {k + 1}/{len(ids)}")
-    finally:
-        torch.set_num_threads(threads)
+    rows = on_threads(features, len(ids), lambda k: say(f"pages read: {k}/{len(ids)}") if k % 500 == 0 else None)
     family = np.array(corpus.family)[ids]
     use = np.array([clear(corpus, int(i)) for i in ids])
     sheet = np.asarray(corpus.sheet[ids] > 0)

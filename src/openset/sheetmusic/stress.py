@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from .acet import noise_like, start
-from .net import SHEET, SheetNet
-from .pool import Reader
+from .net import OUT, SHEET, SheetNet
+from .pool import Pages, Reader, on_threads
 
 
 def aim(net: SheetNet, gray: Tensor) -> Tensor:
@@ -46,16 +46,43 @@ def attacked_noise(
     rng = np.random.default_rng([seed, n])
     result = np.zeros((n, 2))
     for i in range(n):
-        noise = noise_like(scores[[int(rng.integers(len(scores)))]], rng)
-        low, high = (noise - eps).clamp(min=0), (noise + eps).clamp(max=1)
-        many = noise.expand(4, -1, -1, -1).clone()
-        moved = torch.cat([noise, start(many, scores, torch.full((4, 1, 1, 1), eps), rng)])
-        climbed, value = _climb(net, moved, low, high, eps, steps)
-        best = _squares(net, climbed, value, noise, eps, squares, rng)
+        found = attack(net, scores, eps, rng, steps, squares)
         with torch.inference_mode():
-            told = [float(says(gray.expand(-1, 3, -1, -1))[0, SHEET]) for gray in (noise, climbed, best)]
+            told = [float(says(gray.expand(-1, 3, -1, -1))[0, SHEET]) for gray in found]
         result[i] = told[0], max(told)
     return result
+
+
+def attack(
+    net: SheetNet, scores: Tensor, eps: float, rng: np.random.Generator, steps: int, squares: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One noise picture [1, 1, H, W]: as it was, after the gradient's steps, after the random search as well."""
+    noise = noise_like(scores[[int(rng.integers(len(scores)))]], rng)
+    low, high = (noise - eps).clamp(min=0), (noise + eps).clamp(max=1)
+    many = noise.expand(4, -1, -1, -1).clone()
+    moved = torch.cat([noise, start(many, scores, torch.full((4, 1, 1, 1), eps), rng)])
+    climbed, value = _climb(net, moved, low, high, eps, steps)
+    return noise, climbed, _squares(net, climbed, value, noise, eps, squares, rng)
+
+
+def with_noise(net: SheetNet, pages: Pages, scores: Tensor, *, n: int, seed: int, eps: float = 0.12) -> Pages:
+    """The pages and n noise pictures more, attacked up to eps (each draws its own radius from eps/4 on), as a family of class
+    "neither": what a pooling learns from to say nothing of them. The net's own pooling is the one that is attacked."""
+
+    def features(i: int) -> Tensor:
+        rng = np.random.default_rng([seed, n, i])
+        found = attack(net, scores, float(rng.uniform(eps / 4, eps)), rng, steps=8, squares=10)
+        with torch.inference_mode():
+            return net.features(found[-1].expand(-1, 3, -1, -1)).clone()
+
+    rows = on_threads(features, n)
+    return Pages(
+        torch.cat([pages.features, *rows]),
+        np.append(pages.family, np.repeat("attacked noise", n)),
+        np.append(pages.sheet, np.zeros(n, bool)),
+        np.append(pages.classes, np.full(n, OUT, np.uint8)),
+        np.append(pages.use, np.ones(n, bool)),
+    )
 
 
 def _climb(net: SheetNet, moved: Tensor, low: Tensor, high: Tensor, eps: float, steps: int) -> tuple[Tensor, float]:
