@@ -34,7 +34,7 @@ from openset.sheetmusic.net import (
 )
 from openset.sheetmusic.pool import Pages, balance, fit_looks, fit_pooling, pixels_of, read_pages
 from openset.sheetmusic.sample import Sample
-from openset.sheetmusic.stress import aim, attacked_noise
+from openset.sheetmusic.stress import aim, attacked_noise, with_noise
 
 
 def score(h: int = 900, w: int = 700, space: float = 8.0) -> Sample:
@@ -271,6 +271,31 @@ def test_attacked_noise_is_never_less_sure_than_before() -> None:
         net, scores, eps=0.1, n=2, seed=0, steps=2, squares=3, judge=lambda pixels: pixels[:, :2, 0, 0]
     )
     assert np.isclose(told[0, 0], float(noise[0, 0, 0, 0]))  # as the judge says, not the net
+
+
+def test_a_pooling_that_learns_attacked_noise_says_less_of_it() -> None:
+    torch.manual_seed(3)
+    net, scores = SheetNet(second=Backbone(NARROW)).eval(), torch.rand(2, 1, 64, 64)
+    with torch.inference_mode():
+        usual = net.features(noise_like(scores[:1], np.random.default_rng(0)).expand(-1, 3, -1, -1))
+    sheet = np.arange(80) % 2 == 0  # scores lie next to noise, the others far from it on the other side
+    told = usual + torch.from_numpy(np.where(sheet, 1.0, -4.0)).float()[:, None] + 0.3 * torch.randn(80, usual.shape[1])
+    pages = Pages(
+        told, np.where(sheet, "a", "b"), sheet, np.where(sheet, SHEET, OTHER).astype(np.uint8), np.ones(80, bool)
+    )
+    net.pooling = fit_looks(pages, seed=0)
+    more = with_noise(net, pages, scores, n=4, seed=5)
+    noise = more.features[80:]
+    assert torch.equal(more.features[:80], pages.features)
+    assert (more.classes[80:] == OUT).all()
+    assert not more.sheet[80:].any()
+    assert balance(more)[80:].sum().item() == pytest.approx(0.25)  # one of two families without music
+    assert torch.equal(with_noise(net, pages, scores, n=4, seed=5).features, more.features)  # whatever the threads do
+    learned = fit_looks(more, seed=0)
+    with torch.inference_mode():
+        before, after = (torch.softmax(pooling(noise), 1)[:, SHEET] for pooling in (net.pooling, learned))
+    assert before.min() > 0.5
+    assert after.max() < 0.1
 
 
 def test_each_look_has_its_own_pooling() -> None:
