@@ -91,9 +91,7 @@ class Plan:
     noise_rounds: int = 2
     ranges: int = 100  # pages that set the ranges of the integers
     stages: tuple[Stage, ...] = STAGES
-    precision: float = (
-        0.992  # the strictest of .990, .991, ... that kept .97 of the calibration scores, of an earlier judge
-    )
+    precision: float = 0.992  # an earlier judge's strictest of .990, .991, ... that kept .97 of the calibration scores
     delta: float = 0.05
     prevalence: float = 0.5
     prevalence_other: float = 0.7
