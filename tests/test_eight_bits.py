@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("torch", reason="judges are exported with openset[train]")
 
 import onnx
+import onnxruntime
 import torch
 from torch import nn
 
@@ -64,6 +65,19 @@ def test_folding_batch_norms_changes_nothing_and_leaves_the_net(net: SheetNet) -
         torch.testing.assert_close(made.features(x), net.features(x), rtol=1e-3, atol=1e-4)
 
 
+def alone(node: Any, graph: Any, x: Any) -> Any:
+    """What onnxruntime gives for one node of the graph."""
+    of, helper = onnx.TensorProto.UINT8, onnx.helper
+    tensors = [t for t in graph.initializer if t.name in node.input]
+    ends = [helper.make_tensor_value_info(name, of, [None] * 4) for name in (node.input[0], node.output[0])]
+    made = helper.make_model(
+        helper.make_graph([node], "one", ends[:1], ends[1:], tensors),
+        opset_imports=[helper.make_opsetid("", 20)], ir_version=10,
+    )  # fmt: skip
+    session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {node.input[0]: x})[0]
+
+
 def test_all_convolutions_but_the_first_of_a_look_are_in_integers(files: tuple[bytes, bytes]) -> None:
     graph = onnx.load_from_string(files[0])
     chosen, kinds = set(whole(graph)), {node.name: node.op_type for node in graph.graph.node}
@@ -71,6 +85,30 @@ def test_all_convolutions_but_the_first_of_a_look_are_in_integers(files: tuple[b
     assert len(left) == 3  # one a scale
     assert sum(kinds[name] == "Conv" for name in chosen) == 3 * 14
     assert sum(kinds[name] == "Add" for name in chosen) == 3 * 5  # a shortcut's sum in each block
+
+
+def test_a_convolution_is_one_node_of_the_standard_and_the_same_integers(files: tuple[bytes, bytes]) -> None:
+    """The node gives what its definition says: the convolution of what its integers stand for, rounded."""
+    graph = onnx.load_from_string(files[1]).graph
+    node = next(node for node in graph.node if node.op_type == "QLinearConv")
+    given = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+    x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, bias = (given[name] for name in node.input[1:])
+    x = np.random.default_rng(3).integers(0, 256, (1, w.shape[1], 9, 9), dtype=np.uint8)
+    real = (x.astype(np.float64) - x_zero) * x_scale
+    weight = (w.astype(np.float64) - w_zero.reshape(-1, 1, 1, 1)) * w_scale.reshape(-1, 1, 1, 1)
+    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    y = nn.functional.conv2d(
+        torch.tensor(real), torch.tensor(weight), torch.tensor(bias * x_scale.astype(np.float64) * w_scale),
+        stride=attributes["strides"], padding=attributes["pads"][0], groups=attributes.get("group", 1),
+    ).numpy()  # fmt: skip
+    wanted = np.clip(np.rint(y / y_scale) + y_zero, 0, 255)
+    got = alone(node, graph, x)
+    assert np.abs(got.astype(int) - wanted).max() <= 1  # ties of rounding
+    assert (got == wanted).mean() > 0.99
+    kinds = [n.op_type for n in graph.node]
+    assert kinds.count("QLinearConv") == 3 * 14
+    assert kinds.count("Conv") == 3
+    assert {n.domain for n in graph.node} == {""}
 
 
 def test_a_weight_is_rounded_to_seven_bits_of_its_channel(files: tuple[bytes, bytes]) -> None:

@@ -117,6 +117,8 @@ class MalformedError(Exception):
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
     """The base-128 number at `at`, and where it ends."""
+    if at < end and data[at] < 0x80:  # nearly all of them
+        return data[at], at + 1
     value = 0
     for shift in range(0, 70, 7):
         if at >= end:

@@ -76,7 +76,7 @@ LOOKS = f"{FIRST}-{SECOND}"
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of everything. A judge file's facts hold the plan that it was built by; the shipped one is of an earlier plan."""
+    """How much of everything. A judge file's facts hold the plan that it was built by."""
 
     seed: int = 11
     train: int = 9_000

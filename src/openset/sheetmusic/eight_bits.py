@@ -3,7 +3,7 @@
 Done by onnxruntime's own static quantisation. What each layer puts out is measured on pages (the least and the largest value),
 and rounded to 256 steps between. Weights have 7 bits, a scale for each channel: sums of products of 8 and 7 bits never
 overflow the 16 bits that processors without VNNI add them in, so all processors give the same. The learned pooling, and the
-first convolution of each look, stay float.
+first convolution of each look, stay float. Each convolution is then one node, QLinearConv: a graph of fewer nodes opens sooner.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import copy
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def eight_bits(model: bytes, pages: Iterable[Tensor]) -> bytes:
         )
         made = onnx.load(target)
     del made.metadata_props[:]
+    join(made.graph)
     return bytes(made.SerializeToString())
 
 
@@ -90,6 +92,38 @@ def whole(graph: Any) -> list[str]:
             convolved.add(node.name)
             chosen.append(node.name)
     return chosen
+
+
+def join(graph: onnx.GraphProto) -> None:
+    """Replaces each convolution between DequantizeLinear and QuantizeLinear by one QLinearConv, as onnxruntime would when it
+    opens the file: the same integers. Shapes noted on the way are dropped too; both make a file open sooner."""
+    maker = {name: node for node in graph.node for name in node.output}
+    readers = Counter(name for node in graph.node for name in node.input)
+    made = []
+    for node in graph.node:
+        conv = maker.get(node.input[0]) if node.op_type == "QuantizeLinear" else None
+        if conv is not None and conv.op_type == "Conv" and readers[conv.output[0]] == 1:
+            x, w, bias = (maker[name] for name in conv.input)
+            inputs = [*x.input, *w.input, *node.input[1:], bias.input[0]]
+            node = onnx.helper.make_node("QLinearConv", inputs, node.output, conv.name)
+            node.attribute.extend(conv.attribute)
+        made.append(node)
+    needed, kept = {output.name for output in graph.output}, []
+    for node in reversed(made):
+        if needed & set(node.output):
+            needed |= set(node.input)
+            kept.append(node)
+    tensors = [tensor for tensor in graph.initializer if tensor.name in needed]
+    _put(graph.node, kept[::-1])
+    _put(graph.initializer, tensors)
+    del graph.value_info[:]
+
+
+def _put(field: Any, what: Iterable[Any]) -> None:
+    """Makes a repeated field hold copies of `what`, which may be its own parts."""
+    copies = [copy.deepcopy(one) for one in what]
+    del field[:]
+    field.extend(copies)
 
 
 @contextlib.contextmanager
