@@ -23,11 +23,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from openset.sheetmusic.build import NEEDED, Plan, chains, corpus_of, train_stages
+from openset.sheetmusic.build import LATER, NEEDED, Plan, chains, corpus_of, in_eight_bits, train_stages
 from openset.sheetmusic.corpus import Corpus, build
-from openset.sheetmusic.net import NARROW, Backbone, SheetNet, TwoLooks
-from openset.sheetmusic.pool import Pages, fit_looks, read_pages
+from openset.sheetmusic.net import LABELS, NARROW, PREPROCESS, Backbone, SheetNet, TwoLooks
+from openset.sheetmusic.pool import Pages, corners, fit_looks, read_pages
 from openset.sheetmusic.recipe import classes_of, loader
+from openset.sheetmusic.stress import with_noise
+from openset.types import JudgeInfo
 
 WARM = 60  # seconds until the training beside has read its data and is compiled
 
@@ -100,13 +102,38 @@ def trainings(plan: Plan, given: argparse.Namespace) -> float:
         finally:
             beside.terminate()
             beside.join()
-    longest = max(sum(own[k].minutes for k in chain) for chain in chains(plan.stages))
-    print(f"training, side by side: {longest:.1f} minutes", flush=True)
+    first, *rest = sorted(sum(own[k].minutes for k in chain) for chain in chains(plan.stages))
+    later = sum(
+        pictured(part, plan, given, workers=1).minutes for part in LATER
+    )  # where a process has no training left
+    longest = max(first + later, *rest)
+    print(f"training, side by side, and pictures beside it: {longest:.1f} minutes", flush=True)
     return longest
 
 
+def pictured(part: str, plan: Plan, given: argparse.Namespace, workers: int) -> Told:
+    return told(
+        f"pictures of {part} by {workers}",
+        getattr(plan, part),
+        given.pictures,
+        1,
+        lambda n: pictures(part, n, given.cache, workers),
+    )
+
+
+def quantised(plan: Plan, cache: Path) -> None:
+    """Integers of an untrained net."""
+    with tempfile.TemporaryDirectory() as room:
+        (Path(room) / "corpus").symlink_to((cache / "corpus").resolve())
+        in_eight_bits(Path(room), looks(), JudgeInfo(LABELS, PREPROCESS, name="sheet-music"), plan)
+
+
+def looks() -> SheetNet:
+    return SheetNet(Backbone(), second=Backbone(NARROW), pooling=TwoLooks()).eval()
+
+
 def reading(corpus: Corpus, n: int) -> Pages:
-    net = SheetNet(Backbone(), second=Backbone(NARROW), pooling=TwoLooks()).eval()
+    net = looks()
     ids = np.random.default_rng(0).permutation(len(corpus))[:n]
     return read_pages(net.features, corpus, classes_of(corpus.family), ids, lambda _line: None)
 
@@ -117,20 +144,14 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--steps", type=int, default=24)
     parser.add_argument("--pages", type=int, default=40)
+    parser.add_argument("--noise", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     plan = Plan()
     minutes = 0.0
     for part in NEEDED:
-        count = getattr(plan, part)
-        minutes += told(
-            f"pictures of {part}",
-            count,
-            given.pictures,
-            1,
-            lambda n, part=part: pictures(part, n, given.cache, given.workers),
-        ).minutes
+        minutes += pictured(part, plan, given, given.workers).minutes
     minutes += trainings(plan, given)
     torch.set_num_threads(os.cpu_count() or 1)
     corpus, count = corpus_of(given.cache, "train"), plan.pages + plan.calibration
@@ -138,9 +159,19 @@ def main() -> None:
     pages = reading(corpus, 3 * given.pages)
     again = np.resize(np.arange(len(pages.family)), plan.pages)
     whole = Pages(pages.features[again], *(getattr(pages, k)[again] for k in ("family", "sheet", "classes", "use")))
-    fitting = seconds(lambda: fit_looks(whole, seed=0)) / 60
-    print(f"fit of the pooling: {fitting:.1f} minutes")
-    print(f"together: {minutes + fitting:.0f} minutes, without fetching")
+    fitting = seconds(lambda: fit_looks(whole, seed=0)) / 60 * (1 + plan.noise_rounds)
+    print(f"fits of the pooling: {fitting:.1f} minutes")
+    scores = corners(corpus)
+    minutes += told(
+        "noise attacked",
+        plan.noise * plan.noise_rounds,
+        given.noise,
+        1,
+        lambda n: with_noise(looks(), pages, scores, n=n, seed=0),
+    ).minutes
+    integers = seconds(lambda: quantised(plan, given.cache)) / 60
+    print(f"integers: {integers:.1f} minutes")
+    print(f"together: {minutes + fitting + integers:.0f} minutes, without fetching")
 
 
 if __name__ == "__main__":

@@ -111,6 +111,20 @@ def test_a_convolution_is_one_node_of_the_standard_and_the_same_integers(files: 
     assert {n.domain for n in graph.node} == {""}
 
 
+def test_convolutions_without_a_bias_are_joined_too(tmp_path: Path) -> None:
+    """The exporter leaves out biases of zeros, which a net has whose batch-norms saw nothing."""
+    torch.manual_seed(4)
+    export(folded(SheetNet(Backbone(NARROW)).eval()), tmp_path / "float.onnx", INFO)
+    real = (tmp_path / "float.onnx").read_bytes()
+    made = eight_bits(real, pages(4).split(1))
+    nodes = [node for node in onnx.load_from_string(made).graph.node if node.op_type == "QLinearConv"]
+    assert len(nodes) == 3 * 14
+    assert min(len(node.input) for node in nodes) == 8  # nine with a bias
+    x = pages(2).numpy()
+    outputs = [judge_of(with_info(model, INFO), "small", threads=1).outputs(x) for model in (real, made)]
+    np.testing.assert_allclose(outputs[1]["probabilities"], outputs[0]["probabilities"], atol=0.02)
+
+
 def test_a_weight_is_rounded_to_seven_bits_of_its_channel(files: tuple[bytes, bytes]) -> None:
     before, after = (onnx.load_from_string(model) for model in files)
     real, rounded = (

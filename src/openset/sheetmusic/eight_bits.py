@@ -103,8 +103,8 @@ def join(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         conv = maker.get(node.input[0]) if node.op_type == "QuantizeLinear" else None
         if conv is not None and conv.op_type == "Conv" and readers[conv.output[0]] == 1:
-            x, w, bias = (maker[name] for name in conv.input)
-            inputs = [*x.input, *w.input, *node.input[1:], bias.input[0]]
+            x, w, *bias = (maker[name] for name in conv.input)  # a bias of zeros is left out
+            inputs = [*x.input, *w.input, *node.input[1:], *(one.input[0] for one in bias)]
             node = onnx.helper.make_node("QLinearConv", inputs, node.output, conv.name)
             node.attribute.extend(conv.attribute)
         made.append(node)
