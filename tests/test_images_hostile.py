@@ -22,7 +22,7 @@ from PIL import Image, ImageFile
 
 from openset import _decode, images
 from openset.errors import ImageError
-from picture_samples import QUADRANTS, png_chunk, png_file, samples, saved, tiff_file
+from picture_samples import PICTURES, QUADRANTS, png_chunk, png_file, samples, saved, tiff_file
 
 SAMPLES = samples()
 CHILD = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -232,6 +232,21 @@ def test_headers_that_claim_enormous_pictures_are_refused() -> None:
     }
     for name, data in claims.items():
         assert reason(data, size_hint=64), name
+
+
+def test_a_heif_whose_item_types_are_no_text_is_refused() -> None:
+    """Found by fuzzing: pi_heif 1.4.0 crashes on it, and a crash would end the run for every other file."""
+    good = (PICTURES / "turned.heic").read_bytes()
+    at = good.index(b"infe", good.index(b"infe") + 4)
+    assert good[at + 12 : at + 16] == b"Exif"  # the second item
+    damaged = "the HEIF is damaged (the type of an item is no text)"
+    for start in (at + 12, at + 13):
+        assert reason(good[:start] + b"\xdb\xff" + good[start + 2 :]) == damaged
+    mime = b"infe\x02\0\0\0\0\x02\0\0mimeXMP\0\xffpplication\0"
+    hidden = good[: at - 4] + struct.pack(">I", 4 + len(mime)) + mime + good[at - 4 :]
+    assert reason(hidden) == damaged
+    by_chance = good + b"\xff\xff\xff\xffinfe" + bytes(8) + b"\xdb\xff"  # among what is no box
+    assert images.load(by_chance).shape == images.load(good).shape
 
 
 def retyped(data: bytes, *tags: int) -> bytes:

@@ -2,7 +2,7 @@
 
 Each format's plugin class of Pillow is called itself, never `Image.open`: so no other decoder (EPS and its Ghostscript,
 PSD, FITS ...) can ever run, Pillow's process-wide limits stay as the user's program set them, and only the plugin that
-is needed is imported. HEIF goes to libheif (pi_heif), PDF pages to pdfium (pypdfium2), both imported at first need.
+is needed is imported. HEIF goes to libheif (`_heif.py`), PDF pages to pdfium (pypdfium2), both imported at first need.
 
 What bounds the time: pixels are counted before decoding; JPEG, PNG, GIF, BMP and plain TIFF meet the deadline at every
 block they read, PDF pages between drawing steps. WebP, AVIF, HEIF and compressed TIFF decode in one call that only the
@@ -25,6 +25,7 @@ import numpy as np
 from . import _formats
 from . import _pixels as pixels
 from ._formats import CONVERT, CUT_SHORT, DAMAGED, UnreadableError
+from ._heif import heif
 from ._pixels import Pixels
 from ._words import counted
 from .errors import install
@@ -51,7 +52,7 @@ def decode(data: bytes, *, size_hint: int | None, max_pixels: float, max_seconds
             if kind == "PDF":
                 return _pdf(data, page, size_hint, budget)
             if kind == "HEIF":
-                return _heif(data, budget)
+                return heif(data, budget)
             return _pillow(kind, data, size_hint, budget)
     except UnreadableError:
         raise
@@ -243,23 +244,6 @@ def _pillow_limit() -> float | None:
     from PIL import Image
 
     return None if Image.MAX_IMAGE_PIXELS is None else 2 * Image.MAX_IMAGE_PIXELS
-
-
-def _heif(data: bytes, budget: Budget) -> Pixels:
-    try:
-        import pi_heif
-    except ImportError as error:
-        raise UnreadableError("HEIF needs the package 'pi_heif'", "Install it with:  pip install pi-heif") from error
-    from PIL import Image
-
-    image = pi_heif.open_heif(data, convert_hdr_to_8bit=True)  # turned as the container says, by libheif itself
-    budget.spend(*image.size)
-    data = image.data
-    width, height = image.size
-    mode = image.mode
-    if ";" in mode:  # monochrome of 10 or 12 bits, which libheif leaves as it is
-        raise UnreadableError(f"a HEIF of the kind {mode}", CONVERT)
-    return pixels.rgb(Image.frombytes(mode, (width, height), data, "raw", mode, image.stride), 8, False, budget.check)
 
 
 _pdfium_lock = threading.Lock()  # pdfium is not thread-safe
