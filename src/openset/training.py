@@ -159,7 +159,7 @@ def train(
     out: folders of pictures that are no class. With several classes, ceda and acet take half of each out-batch from
     them (rounded down) and half noise; plain only measures on them. With ONE class folder they become the class
     "other", and the scheme's out-pictures are noise (ceda, acet) or drawn ones (oe).
-    eps: .1 by default, below the paper's .3, which cost more accuracy in `benchmarks/defaults.py` and fails on thin lines.
+    eps: .1 by default, below the paper's .3, which cost more accuracy in `benchmarks/defaults.py` and can erase thin lines.
 
     net: "docnet", "lenet", "resnet-small" or a timm name; size: side of its pictures in pixels (default the net's
     own); pretrained, weights: see `openset.nets.build`. optimiser: "adamw" (lr .002, decay .01, warm-up and cosine) or
