@@ -103,15 +103,15 @@ def trainings(plan: Plan, given: argparse.Namespace) -> float:
             beside.terminate()
             beside.join()
     first, *rest = sorted(sum(own[k].minutes for k in chain) for chain in chains(plan.stages))
-    later = sum(
-        pictured(part, plan, given, workers=1).minutes for part in LATER
-    )  # where a process has no training left
+    # made where a process has no training left
+    later = sum(pictured(part, plan, given, workers=1).minutes for part in LATER)
     longest = max(first + later, *rest)
     print(f"training, side by side, and pictures beside it: {longest:.1f} minutes", flush=True)
     return longest
 
 
 def pictured(part: str, plan: Plan, given: argparse.Namespace, workers: int) -> Told:
+    """The pictures of a part, made by so many processes."""
     return told(
         f"pictures of {part} by {workers}",
         getattr(plan, part),
@@ -129,13 +129,13 @@ def quantised(plan: Plan, cache: Path) -> None:
 
 
 def looks() -> SheetNet:
+    """The judge's net, untrained."""
     return SheetNet(Backbone(), second=Backbone(NARROW), pooling=TwoLooks()).eval()
 
 
 def reading(corpus: Corpus, n: int) -> Pages:
-    net = looks()
     ids = np.random.default_rng(0).permutation(len(corpus))[:n]
-    return read_pages(net.features, corpus, classes_of(corpus.family), ids, lambda _line: None)
+    return read_pages(looks().features, corpus, classes_of(corpus.family), ids, lambda _line: None)
 
 
 def main() -> None:

@@ -245,6 +245,8 @@ def test_a_heif_whose_item_types_are_no_text_is_refused() -> None:
     mime = b"infe\x02\0\0\0\0\x02\0\0mimeXMP\0\xffpplication\0"
     hidden = good[: at - 4] + struct.pack(">I", 4 + len(mime)) + mime + good[at - 4 :]
     assert reason(hidden) == damaged
+    many = good + (struct.pack(">I", 20) + b"infe\x02\0\0\0\0\x02\0\0mime") * 20_000
+    assert reason(many) == "the HEIF has more than 10,000 items"
     by_chance = good + b"\xff\xff\xff\xffinfe" + bytes(8) + b"\xdb\xff"  # among what is no box
     assert images.load(by_chance).shape == images.load(good).shape
 

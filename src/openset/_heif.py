@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._decode import Budget
 
 LONGEST = 2**16  # bytes of an item's name and content type
+MOST = 10_000  # items; a photograph in tiles has some hundred
 
 
 def heif(data: bytes, budget: Budget) -> Pixels:
@@ -27,7 +28,9 @@ def heif(data: bytes, budget: Budget) -> Pixels:
         raise UnreadableError("HEIF needs the package 'pi_heif'", "Install it with:  pip install pi-heif") from error
     from PIL import Image
 
-    for text in item_types(data):
+    for count, text in enumerate(item_types(data)):
+        if count >= MOST:  # each costs time before any limit of pixels holds
+            raise UnreadableError(f"the HEIF has more than {MOST:,} items", DAMAGED)
         try:
             text.decode()
         except UnicodeDecodeError:
