@@ -23,10 +23,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from openset.judge import judge_of
 from openset.sheetmusic.build import LATER, NEEDED, Plan, chains, corpus_of, in_eight_bits, train_stages
 from openset.sheetmusic.corpus import Corpus, build
 from openset.sheetmusic.net import LABELS, NARROW, PREPROCESS, Backbone, SheetNet, TwoLooks
-from openset.sheetmusic.pool import Pages, corners, fit_looks, read_pages
+from openset.sheetmusic.pool import Pages, Reader, corners, fit_looks, read_pages
+from openset.sheetmusic.readings import reader
 from openset.sheetmusic.recipe import classes_of, loader
 from openset.sheetmusic.stress import with_noise
 from openset.types import JudgeInfo
@@ -121,11 +123,11 @@ def pictured(part: str, plan: Plan, given: argparse.Namespace, workers: int) -> 
     )
 
 
-def quantised(plan: Plan, cache: Path) -> None:
+def quantised(plan: Plan, cache: Path) -> bytes:
     """Integers of an untrained net."""
     with tempfile.TemporaryDirectory() as room:
         (Path(room) / "corpus").symlink_to((cache / "corpus").resolve())
-        in_eight_bits(Path(room), looks(), JudgeInfo(LABELS, PREPROCESS, name="sheet-music"), plan)
+        return in_eight_bits(Path(room), looks(), JudgeInfo(LABELS, PREPROCESS, name="sheet-music"), plan)
 
 
 def looks() -> SheetNet:
@@ -133,9 +135,9 @@ def looks() -> SheetNet:
     return SheetNet(Backbone(), second=Backbone(NARROW), pooling=TwoLooks()).eval()
 
 
-def reading(corpus: Corpus, n: int) -> Pages:
+def reading(corpus: Corpus, n: int, read: Reader) -> Pages:
     ids = np.random.default_rng(0).permutation(len(corpus))[:n]
-    return read_pages(looks().features, corpus, classes_of(corpus.family), ids, lambda _line: None)
+    return read_pages(read, corpus, classes_of(corpus.family), ids, lambda _line: None)
 
 
 def main() -> None:
@@ -154,9 +156,11 @@ def main() -> None:
         minutes += pictured(part, plan, given, given.workers).minutes
     minutes += trainings(plan, given)
     torch.set_num_threads(os.cpu_count() or 1)
-    corpus, count = corpus_of(given.cache, "train"), plan.pages + plan.calibration
-    minutes += told("pages read", count, given.pages, given.rounds, lambda n: reading(corpus, n)).minutes
-    pages = reading(corpus, 3 * given.pages)
+    corpus, float_net = corpus_of(given.cache, "train"), looks().features
+    minutes += told(
+        "pages read", plan.pages, given.pages, given.rounds, lambda n: reading(corpus, n, float_net)
+    ).minutes
+    pages = reading(corpus, 3 * given.pages, float_net)
     again = np.resize(np.arange(len(pages.family)), plan.pages)
     whole = Pages(pages.features[again], *(getattr(pages, k)[again] for k in ("family", "sheet", "classes", "use")))
     fitting = seconds(lambda: fit_looks(whole, seed=0)) / 60 * (1 + plan.noise_rounds)
@@ -169,8 +173,13 @@ def main() -> None:
         1,
         lambda n: with_noise(looks(), pages, scores, n=n, seed=0),
     ).minutes
-    integers = seconds(lambda: quantised(plan, given.cache)) / 60
+    began = time.monotonic()
+    judge = reader(judge_of(quantised(plan, given.cache), "the integers", threads=1))
+    integers = (time.monotonic() - began) / 60
     print(f"integers: {integers:.1f} minutes")
+    minutes += told(
+        "calibration pages judged", plan.calibration, given.pages, given.rounds, lambda n: reading(corpus, n, judge)
+    ).minutes
     print(f"together: {minutes + fitting + integers:.0f} minutes, without fetching")
 
 
