@@ -495,8 +495,8 @@ def test_schedules_are_the_papers_and_acets_warm_start() -> None:
     assert eps_at(config(scheme="ceda"), 9) == 0
 
 
-def test_default_length_is_about_a_thousand_steps() -> None:
-    assert with_length(config(batch_size=64), None, None, 640).epochs == 100
+def test_default_length_is_about_three_thousand_steps() -> None:
+    assert with_length(config(batch_size=64), None, None, 3_200).epochs == 60  # 50 steps each
     assert with_length(config(batch_size=64), None, None, 10).epochs == 150
     assert with_length(config(batch_size=64), None, None, 10**6).epochs == 15
     assert with_length(config(), 7, 3, 10).patience == 3

@@ -25,6 +25,8 @@ from .nets import Net
 from .runfile import RUN, STATE, read_run
 from .types import Preprocess
 
+STEPS = 3_000  # of a run by default, where that makes between 15 and 150 epochs
+
 
 def check_config(config: Config) -> None:
     """Raises TrainingError that names the first setting that cannot be, its value and what may stand there."""
@@ -62,7 +64,7 @@ def device_of(given: str | None) -> torch.device:
 def with_length(config: Config, epochs: int | None, patience: int | None, n: int) -> Config:
     """`config` with the epochs and the patience asked for, or those that suit n training pictures."""
     if epochs is None:
-        epochs = min(150, max(15, -(-1000 // -(-n // config.batch_size))))
+        epochs = min(150, max(15, -(-STEPS // -(-n // config.batch_size))))
     return replace(config, epochs=epochs, patience=max(5, epochs // 4) if patience is None else patience)
 
 

@@ -164,7 +164,7 @@ def train(
     net: "docnet", "lenet", "resnet-small" or a timm name; size: side of its pictures in pixels (default the net's
     own); pretrained, weights: see `openset.nets.build`. optimiser: "adamw" (lr .002, decay .01, warm-up and cosine) or
     "sgd" (the paper's: lr .1, momentum .9, decay 5e-4, a tenth at 50, 75 and 90 %). augment: see `loader.augmented`.
-    epochs: default about 1,000 steps, between 15 and 150 epochs. Stops when the validation loss is no better for
+    epochs: default about 3,000 steps, between 15 and 150 epochs (`benchmarks/defaults.py`). Stops when the validation loss is no better for
     `patience` epochs (default a quarter of `epochs`, at least 5; for acet counted once eps is whole); the best epoch's
     weights are the model, the last state is kept too.
 

@@ -57,7 +57,7 @@ def train(
     ] = Scheme.oe,
     net: Annotated[str, typer.Option(help="docnet, lenet, resnet-small, or a timm name.")] = "docnet",
     size: Annotated[int | None, typer.Option(min=1, metavar="PIXELS", help="Side of the net's pictures.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Default: what makes about 1,000 steps.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Default: what makes about 3,000 steps.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures of one step.")] = 64,
     optimiser: Annotated[Optimiser, typer.Option(help="sgd: the paper's.")] = Optimiser.adamw,
     lr: Annotated[float | None, typer.Option(help="Learning rate; default .002 (adamw), .1 (sgd).")] = None,
