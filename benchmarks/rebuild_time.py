@@ -26,6 +26,7 @@ import torch
 from openset.judge import judge_of
 from openset.sheetmusic.build import LATER, NEEDED, Plan, chains, corpus_of, in_eight_bits, train_stages
 from openset.sheetmusic.corpus import Corpus, build
+from openset.sheetmusic.fold import folded
 from openset.sheetmusic.net import LABELS, NARROW, PREPROCESS, Backbone, SheetNet, TwoLooks
 from openset.sheetmusic.pool import Pages, Reader, corners, fit_looks, read_pages
 from openset.sheetmusic.readings import reader
@@ -127,7 +128,7 @@ def quantised(plan: Plan, cache: Path) -> bytes:
     """Integers of an untrained net."""
     with tempfile.TemporaryDirectory() as room:
         (Path(room) / "corpus").symlink_to((cache / "corpus").resolve())
-        return in_eight_bits(Path(room), looks(), JudgeInfo(LABELS, PREPROCESS, name="sheet-music"), plan)
+        return in_eight_bits(Path(room), folded(looks()), JudgeInfo(LABELS, PREPROCESS, name="sheet-music"), plan)
 
 
 def looks() -> SheetNet:
@@ -156,7 +157,7 @@ def main() -> None:
         minutes += pictured(part, plan, given, given.workers).minutes
     minutes += trainings(plan, given)
     torch.set_num_threads(os.cpu_count() or 1)
-    corpus, float_net = corpus_of(given.cache, "train"), looks().features
+    corpus, float_net = corpus_of(given.cache, "train"), folded(looks()).features
     minutes += told(
         "pages read", plan.pages, given.pages, given.rounds, lambda n: reading(corpus, n, float_net)
     ).minutes
@@ -171,7 +172,7 @@ def main() -> None:
         plan.noise * plan.noise_rounds,
         given.noise,
         1,
-        lambda n: with_noise(looks(), pages, scores, n=n, seed=0),
+        lambda n: with_noise(folded(looks()), pages, scores, n=n, seed=0),
     ).minutes
     began = time.monotonic()
     judge = reader(judge_of(quantised(plan, given.cache), "the integers", threads=1))

@@ -18,7 +18,8 @@ from torch import nn
 from openset.export import export
 from openset.judge import judge_of
 from openset.judgefile import with_info
-from openset.sheetmusic.eight_bits import eight_bits, folded, whole
+from openset.sheetmusic.eight_bits import eight_bits, whole
+from openset.sheetmusic.fold import folded, refold
 from openset.sheetmusic.net import LABELS, NARROW, Backbone, SheetNet
 from openset.types import JudgeInfo, Preprocess
 
@@ -63,6 +64,21 @@ def test_folding_batch_norms_changes_nothing_and_leaves_the_net(net: SheetNet) -
     assert any(isinstance(module, nn.BatchNorm2d) for module in net.modules())
     with torch.no_grad():
         torch.testing.assert_close(made.features(x), net.features(x), rtol=1e-3, atol=1e-4)
+        assert torch.equal(folded(made).features(x), made.features(x))
+
+
+def test_a_folded_copy_follows_a_net_that_learns() -> None:
+    torch.manual_seed(5)
+    net, x = Backbone(NARROW), torch.rand(4, 1, 64, 64)
+    made = folded(net)
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    net.train()(x).square().mean().backward()  # the statistics of its batch-norms move too
+    optimiser.step()
+    net.eval()
+    with torch.no_grad():
+        assert not torch.allclose(made(x), net(x), atol=1e-2)
+        refold(made, net)
+        torch.testing.assert_close(made(x), net(x), rtol=1e-4, atol=1e-4)
 
 
 def alone(node: Any, graph: Any, x: Any) -> Any:

@@ -28,8 +28,9 @@ from ..types import JudgeInfo, Threshold
 from . import assets, fonts
 from .acet import NoiseAttack
 from .corpus import Corpus, build
-from .eight_bits import eight_bits, folded
+from .eight_bits import eight_bits
 from .fit import BACKBONE, fit_backbone
+from .fold import folded
 from .net import LABELS, NARROW, PREPROCESS, WIDE, Backbone, SheetNet, TwoLooks, Widths
 from .pool import Pages, corners, fit_looks, pixels_of
 from .readings import EVERYTHING, Say, corpus_of, judged, pages_of
@@ -211,7 +212,7 @@ def thresholds_of(pages: Pages, plan: Plan, say: Say) -> Mapping[str, Threshold]
 def two_looks(cache: Path, plan: Plan, say: Say) -> SheetNet:
     """The net of both trained backbones with its pooling: fitted on pages, then, round by round, on noise that was attacked under
     it as well. A pooling that is there is loaded."""
-    net = SheetNet(load_backbone(cache / FIRST), second=load_backbone(cache / SECOND, NARROW)).eval()
+    net = folded(SheetNet(load_backbone(cache / FIRST), second=load_backbone(cache / SECOND, NARROW)))
     file = cache / f"{LOOKS}.safetensors"
     if file.exists():
         net.pooling = TwoLooks()
@@ -231,8 +232,8 @@ def two_looks(cache: Path, plan: Plan, say: Say) -> SheetNet:
 
 
 def in_eight_bits(cache: Path, net: SheetNet, info: JudgeInfo, plan: Plan) -> bytes:
-    """The judge file of the net in integers, their ranges taken from pages that it was trained on."""
-    export(folded(net), cache / "float.onnx", info, tolerance=ROUGH)
+    """The judge file of the folded net in integers, their ranges taken from pages that it was trained on."""
+    export(net, cache / "float.onnx", info, tolerance=ROUGH)
     corpus = corpus_of(cache, "train")
     ids = np.random.default_rng(1).permutation(len(corpus))[: plan.ranges]
     made = eight_bits(read_model(cache / "float.onnx"), (pixels_of(corpus[int(i)].image) for i in ids))

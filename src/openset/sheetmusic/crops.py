@@ -117,6 +117,11 @@ def inverted(crop: Gray, rng: np.random.Generator, share: float = 0.1) -> Gray:
     return np.ascontiguousarray(255 - crop if rng.random() < share else crop)
 
 
+def spread(crop: Gray) -> float:
+    """The standard deviation of its pixels."""
+    return float(cv2.meanStdDev(crop)[1][0, 0])  # a tenth of numpy's time
+
+
 def draw(sample: Sample, rng: np.random.Generator, size: int, page_class: int) -> tuple[Gray, Cells]:
     """One training crop uint8 [size, size] and its cells' classes uint8 [size/16, size/16]."""
     scale = choose_scale(sample, rng)
@@ -124,7 +129,7 @@ def draw(sample: Sample, rng: np.random.Generator, size: int, page_class: int) -
     if not sample.sheet:  # of two places take the one with more on it
         other = choose_origin(sample, rng, size / scale)
         first, second = cut(sample.image, origin, scale, size), cut(sample.image, other, scale, size)
-        crop = first if first.std() >= second.std() or rng.random() < 0.25 else second
+        crop = first if spread(first) >= spread(second) or rng.random() < 0.25 else second
         flips = rng.random(2) < 0.5
         crop = crop[:: -1 if flips[0] else 1, :: -1 if flips[1] else 1]
         crop = np.rot90(crop) if rng.random() < 0.2 else crop

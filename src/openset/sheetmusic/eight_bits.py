@@ -19,22 +19,7 @@ from typing import Any
 
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-from .net import Block, SheetNet
-
-
-def folded(net: SheetNet) -> SheetNet:
-    """A copy in eval mode with each batch-norm folded into the convolution before it; the same function."""
-    made = copy.deepcopy(net).eval()
-    for module in list(made.modules()):
-        if isinstance(module, Block):
-            module.conv1, module.norm1 = fuse_conv_bn_eval(module.conv1, module.norm1), nn.Identity()
-            module.conv2, module.norm2 = fuse_conv_bn_eval(module.conv2, module.norm2), nn.Identity()
-        elif isinstance(module, nn.Sequential) and len(module) > 1 and isinstance(module[1], nn.BatchNorm2d):
-            module[0], module[1] = fuse_conv_bn_eval(module[0], module[1]), nn.Identity()
-    return made
+from torch import Tensor
 
 
 class _Pages(CalibrationDataReader):

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from .acet import evidence
 from .corpus import Corpus
 from .crops import IGNORE, draw, jumble
+from .fold import folded, refold
 from .net import OUT, SHEET, WIDE, Backbone, Widths, ink
 
 SIZE = 320
@@ -138,6 +139,7 @@ def fit_backbone(
     forward = (
         torch.compile(net) if shutil.which("g++") else net
     )  # compiled: the same sums in three quarters of the time
+    looked = folded(net).requires_grad_(False) if mined or attack else None  # what mining and attacks look at
     half = bool(torch.cpu.get_capabilities().get("avx512_bf16", False))  # bfloat16 where the processor computes in it
     hard = np.full(len(corpus), 0.7, np.float32)
     first = 0
@@ -162,10 +164,12 @@ def fit_backbone(
             for group in optimiser.param_groups:
                 group["lr"] = lr * min(1.0, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / steps)))
             with torch.autocast("cpu", torch.bfloat16, enabled=half):
-                if len(ids) > BATCH:
-                    pixels, target, ids = with_worst(net, pixels, target, ids)
-                if attack is not None:
-                    pixels, target = attack(net, pixels, target, step)
+                if looked is not None:
+                    refold(looked, net)
+                    if len(ids) > BATCH:
+                        pixels, target, ids = with_worst(looked, pixels, target, ids)
+                    if attack is not None:
+                        pixels, target = attack(looked, pixels, target, step)
                 pixels = pixels.contiguous(memory_format=torch.channels_last)
                 logits = forward(pixels)
             each = cell_loss(logits.float(), target, pixels)
