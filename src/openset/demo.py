@@ -55,7 +55,7 @@ def main(
     *,
     per_class: int = 200,
     each: int = 60,
-    epochs: int = 10,
+    epochs: int = 8,
     seed: int = 0,
 ) -> Path:
     """Run the demo and give the page's path; everything is written below `output`, a second run goes on there.
@@ -131,7 +131,7 @@ def experiment(place: Path, examples: Path, per_class: int, each: int, epochs: i
             epochs=epochs,
             patience=epochs,
             eps=ATTACK_EPS,
-            attack_steps=5,
+            attack_steps=3,
             seed=seed,
             output=place / scheme,
             resume=True,
