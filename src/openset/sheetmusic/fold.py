@@ -16,7 +16,7 @@ N = TypeVar("N", bound=nn.Module)
 
 
 def folded(net: N) -> N:
-    """A copy in eval mode of a net of blocks; its batch-norms are the identity. A folded net comes back as it is."""
+    """A copy in eval mode of a net of blocks; its batch-norms are the identity. Of a folded net it is a plain copy."""
     made = copy.deepcopy(net).eval()
     pairs = [(conv, norm) for conv, norm in _joined(made) if isinstance(norm, nn.BatchNorm2d)]
     for conv, norm in pairs:
