@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+import openset
 from drawn import fill, picture
 from openset.data.check import CheckFinding, CheckReport, check, render
-from openset.errors import DataError
+from openset.errors import DataError, OpensetError
 
 
 def found(report: CheckReport, name: str) -> CheckFinding:
@@ -128,7 +130,49 @@ def test_tiny_and_unbalanced_classes(tmp_path: Path) -> None:
     report = check(tmp_path)
     assert "'emu' 1" in found(report, "tiny class").what  # copies are counted as one
     assert found(report, "imbalance").what == "'cat' has 40 pictures, 'emu' 4"
-    assert report.exit_code == 1
+    assert "class 'emu' has no picture to watch the training with" in found(report, "untrainable").what
+    assert report.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("layout", "out", "small", "told"),
+    [
+        ({"train/cat": 24, "train/dog": 24, "val/cat": 4}, {}, (), "class 'dog' has no picture to watch"),
+        ({"cat": 24}, {"few": 1}, (), "class 'other' has no picture to watch"),
+        ({"cat": 24, "dog": 2, "emu": 24}, {}, (), None),  # two suffice to learn and to watch
+        ({"cat": 24, "dog": 1}, {}, (), "class 'dog' has no picture to watch"),
+        ({"cat": 24, "dog": 24}, {}, ("dog",), "no picture of class 'dog' can be read"),
+        ({"cat": 24, "dog": 24}, {"away": 5}, ("away",), "no picture of the out folder"),
+    ],
+)
+def test_what_the_check_passes_can_be_trained_on_and_what_it_refuses_cannot(
+    tmp_path: Path, layout: dict[str, int], out: dict[str, int], small: tuple[str, ...], told: str | None
+) -> None:
+    """small: folders whose pictures have 4 pixels a side."""
+    fill(tmp_path / "data", **layout)
+    fill(tmp_path, **out)
+    for path in (p for name in small for p in tmp_path.rglob(f"{name}/*.png")):
+        picture(1, 4).save(path)
+    outs = [tmp_path / name for name in out]
+    report = check(tmp_path / "data", out=outs)
+    errors = [f for f in report.findings if f.severity == "error"]
+    assert report.exit_code == 2 if told else report.exit_code < 2
+    train = partial(openset.train, tmp_path / "data", out=outs, scheme="plain", net="lenet", epochs=1, progress=False)
+    if told is None:
+        assert errors == []
+        train(output=tmp_path / "run")
+        return
+    assert told in errors[0].what
+    with pytest.raises(OpensetError):
+        train(output=tmp_path / "run")
+
+
+def test_an_out_folder_of_copies_cannot_be_trained_with(tmp_path: Path) -> None:
+    fill(tmp_path / "data", cat=24, dog=24)
+    shutil.copytree(tmp_path / "data/cat", tmp_path / "out")
+    report = check(tmp_path / "data", out=[tmp_path / "out"])
+    assert "24 copied from pictures of a class" in found(report, "untrainable").what
+    assert report.exit_code == 2
 
 
 def test_one_pixel_and_constant_pictures(tmp_path: Path) -> None:
@@ -234,6 +278,15 @@ def test_the_fix_list_names_files_and_deletes_nothing(tmp_path: Path, monkeypatc
     assert b"scan.pdf" in content
     assert report.write_fix_list("fix.txt") == 3  # its own list may be written again
     assert Path("fix.txt").read_bytes() == content
+
+
+def test_the_fix_list_names_a_picture_called_after_a_document(tmp_path: Path) -> None:
+    """As tools name the pages that they cut out of a PDF."""
+    fill(tmp_path / "data", cat=20, dog=20)
+    (tmp_path / "data/cat/report.pdf-1.png").write_bytes(b"none")
+    report = check(tmp_path / "data")
+    assert [os.path.basename(r.path) for r in report.listed] == ["report.pdf-1.png"]
+    assert report.write_fix_list(tmp_path / "list.txt") == 1
 
 
 def test_the_fix_list_never_overwrites_a_picture(tmp_path: Path) -> None:

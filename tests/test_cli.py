@@ -590,7 +590,7 @@ def test_ctrl_c_while_pictures_are_read_says_that_resume_starts(
     shades(here / "data", 8)
     words = ("train", "data", "-o", "run", "--net", "lenet", "--epochs", "1", "--threads", "1", "-q")
     with monkeypatch.context() as patch:
-        patch.setattr("openset._material.read_folder", stopped)
+        patch.setattr("openset.data.listing.read_folder", stopped)
         before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         try:
             code, out, err = run(*words)

@@ -30,7 +30,10 @@ ROOMS = {  # room: (its modules, the rooms it may import from)
         "training _drawn _loop _material _runfacts _schedule _watch loader runfile",
         "parcels images decide judge data nets attack export",
     ),
-    "wrapping": ("wrapping _wrapchecks _wrapfit _wrapped", "parcels decide judge nets heads audit export training"),
+    "wrapping": (
+        "wrapping _wrapchecks _wrapfit _wrapped",
+        "parcels decide judge data nets heads audit export training",
+    ),
     "calibrate": ("calibrate", "parcels images decide file judge data"),
     "report": ("report", "parcels"),
     "sheetmusic": ("sheetmusic", "parcels images decide file judge data nets attack export training"),

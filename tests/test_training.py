@@ -21,10 +21,10 @@ from drawn import fill
 from openset import Run
 from openset._drawn import with_drawn
 from openset._loop import Halved, _step, out_batch
-from openset._material import list_pictures
 from openset._runfacts import with_length
 from openset._schedule import Config, eps_at, learning_rate, make_optimiser
 from openset.data import outliers
+from openset.data.listing import list_pictures
 from openset.data.noise import paper_noise
 from openset.errors import DataError, TrainingError
 from openset.images import resize

@@ -31,7 +31,7 @@ def __getattr__(name: str) -> Any:
         try:
             module = importlib.import_module(f"{__name__}.{_LAZY[name]}")
         except ModuleNotFoundError as error:
-            if error.name not in ("torch", "safetensors", "timm", "torchvision"):
+            if error.name not in ("torch", "safetensors", "timm", "torchvision", "tensorboard"):
                 raise
             from .errors import MissingExtraError
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -23,8 +24,9 @@ from .errors import TrainingError
 from .loader import Augment, Material
 from .nets import Net
 from .runfile import RUN, STATE, read_run
-from .types import Preprocess
+from .types import MAX_SIDE, Preprocess
 
+HELD_ASSUMPTION = "pictures to come are drawn like the held-out test pictures, each on its own"
 STEPS = 3_000  # of a run by default, where that makes between 15 and 150 epochs
 
 
@@ -68,6 +70,16 @@ def with_length(config: Config, epochs: int | None, patience: int | None, n: int
     return replace(config, epochs=epochs, patience=max(5, epochs // 4) if patience is None else patience)
 
 
+def check_apart(place: Path, folders: Sequence[str]) -> None:
+    """Raises TrainingError for a run folder inside a folder of pictures, which could not be read as such again."""
+    for folder in map(Path, folders):
+        if place.resolve().is_relative_to(folder.resolve()):
+            raise TrainingError(
+                f"the run folder '{place}' lies inside '{folder}', whose folders are read as pictures: choose another "
+                "with --output"
+            )
+
+
 def earlier_run(place: Path, settings: Mapping[str, Any], resume: bool) -> dict[str, Any] | None:
     """`run.json` of the run to go on with, or None for a fresh start. Raises TrainingError where neither is right."""
     home = next(p for p in (place, *place.absolute().parents) if p.exists())
@@ -98,8 +110,8 @@ def earlier_run(place: Path, settings: Mapping[str, Any], resume: bool) -> dict[
 def sized(net: Net, size: int | None) -> Preprocess:
     if size is None:
         return net.preprocess
-    if size < 8 or (net.name == "lenet" and size != net.preprocess.size):
-        raise TrainingError(f"size={size} cannot be for {net.name!r}: lenet takes 28, the others at least 8")
+    if not 8 <= size <= MAX_SIDE or (net.name == "lenet" and size != net.preprocess.size):
+        raise TrainingError(f"size={size} cannot be for {net.name!r}: lenet takes 28, the others 8 to {MAX_SIDE}")
     return replace(net.preprocess, size=size)
 
 
@@ -116,8 +128,8 @@ def try_net(net: Net, config: Config, n: int) -> None:
         (least, True, "learn from", "Give another --batch-size, so that no batch is too small, or name another --net"),
     )
     for count, learns, what, remedy in uses:
-        pictures = torch.rand((count, 3, side, side), generator=torch.Generator().manual_seed(0))
         try:
+            pictures = torch.rand((count, 3, side, side), generator=torch.Generator().manual_seed(0))
             with torch.random.fork_rng(devices=[]):
                 logits = copy.deepcopy(net).train(learns)(pictures)
                 if logits.shape != (count, net.classes):
@@ -131,17 +143,24 @@ def try_net(net: Net, config: Config, n: int) -> None:
             ) from error
 
 
-def held_out(net: Net, material: Material, config: Config, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits and class numbers of the test split, the held-out out-pictures after it with class -1."""
+def held_out(net: Net, material: Material, config: Config, device: torch.device) -> dict[str, torch.Tensor]:
+    """logits, targets (class numbers) and `once` (does a promise count it?) of the test split, the held-out out-pictures after
+    it with class -1."""
     inside = outputs(net, material.test.pictures, config.batch_size, device)
     outside = outputs(net, material.out_test, config.batch_size, device)
     targets = np.concatenate((material.test.targets, np.full(len(outside), -1, np.int64)))
-    return torch.cat((inside, outside)), torch.from_numpy(targets)
+    return {
+        "logits": torch.cat((inside, outside)),
+        "targets": torch.from_numpy(targets),
+        "once": torch.from_numpy(material.once()),
+    }
 
 
 def facts_of(
-    material: Material, settings: Mapping[str, Any], state: State, logits: torch.Tensor, targets: torch.Tensor
+    material: Material, settings: Mapping[str, Any], state: State, held: Mapping[str, torch.Tensor]
 ) -> dict[str, Any]:
+    """What a judge file will say of the run. held: as `held_out` gives it."""
+    logits, targets = held["logits"], held["targets"]
     counts = {
         side: {label: int((split.targets == k).sum()) for k, label in enumerate(material.labels)}
         for side, split in (("train", material.train), ("val", material.val), ("test", material.test))
@@ -173,5 +192,8 @@ def _interval(right: int, n: int) -> tuple[float, float]:
 
 
 def versions() -> dict[str, str]:
-    packages = {name: metadata.version(name) for name in ("torch", "timm", "numpy", "Pillow", "safetensors")}
+    packages = {}
+    for name in ("torch", "timm", "numpy", "Pillow", "safetensors"):
+        with suppress(metadata.PackageNotFoundError):  # timm, where no net of timm's is asked for
+            packages[name] = metadata.version(name)
     return {"openset": __version__, "python": platform.python_version(), **packages}

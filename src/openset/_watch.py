@@ -35,6 +35,7 @@ class Watch:
         self._tasks: dict[str, TaskID] = {}
         self._events: Any = None
         self._drawn = 0.0
+        self._logged = 0
 
     def __enter__(self) -> Watch:
         self._bars.start()
@@ -70,12 +71,19 @@ class Watch:
         record = state.history[-1]
         numbers = "  ".join(f"{name} {value:.3f}" for name, value in record.items() if name != "epoch")
         self.say(f"epoch {state.epoch}  {numbers}{'  (best)' if state.best_epoch == state.epoch else ''}")
+        self.log(state)
+
+    def log(self, state: State) -> None:
+        """The numbers of the epochs that are not in the event files yet. The first time all are written, in place of what lies
+        there: a run may have been killed between an epoch's end and its events."""
         with disk_errors(self.folder):
             if self._events is None:
                 from torch.utils.tensorboard import SummaryWriter
 
-                self._events = SummaryWriter(str(self.folder / "tensorboard"), purge_step=state.epoch)
-            for name, value in record.items():
-                if name != "epoch":
-                    self._events.add_scalar(name, value, state.epoch)
+                self._events = SummaryWriter(str(self.folder / "tensorboard"), purge_step=0)
+            for epoch, record in enumerate(state.history[self._logged :], self._logged + 1):
+                for name, value in record.items():
+                    if name != "epoch":
+                        self._events.add_scalar(name, value, epoch)
+            self._logged = len(state.history)
             self._events.flush()

@@ -6,6 +6,7 @@ Nothing here ever unpickles code. A classifier whose class count differs is drop
 from __future__ import annotations
 
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ._words import counted
-from .errors import TrainingError
+from .errors import MissingExtraError, TrainingError
 from .nets import OWN, Net
 from .types import Preprocess
 
@@ -79,7 +80,9 @@ def _classifies_features(body: Any, side: int) -> bool:
 
 
 def check_timm(name: str) -> None:
-    """Raises TrainingError for a name that timm does not know, with those near it."""
+    """Raises TrainingError for a name that timm does not know, with those near it; MissingExtraError without timm."""
+    if find_spec("timm") is None:
+        raise MissingExtraError(f"A net of timm's ({name})", "timm", "train")
     import timm
 
     if not timm.is_model(name):
@@ -113,7 +116,7 @@ def load_weights(net: Net, path: str) -> None:
 
     Raises TrainingError if the file cannot be read safely, or holds other tensors than the net has.
     """
-    state = _read(path)
+    state = _of_run(_read(path))
     target: nn.Module = net.body if isinstance(net, TimmNet) and not any(k.startswith("body.") for k in state) else net
     own = target.state_dict()
     heads = _head_names(net, target)
@@ -149,6 +152,12 @@ def load_state(net: nn.Module, path: str, name: str) -> None:
             f"{len(extra)} unknown {extra[:3]}, {len(wrong)} of another shape {wrong[:3]}"
         )
     net.load_state_dict(state, strict=False)
+
+
+def _of_run(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Of a run's state (see `runfile.net_tensors`) the net's tensors; any other as it is."""
+    net = {key.removeprefix("net."): value for key, value in state.items() if key.startswith("net.")}
+    return net if net and all(key.startswith(("net.", "optimiser.", "chains.")) for key in state) else state
 
 
 def _head_names(net: Net, target: nn.Module) -> set[str]:

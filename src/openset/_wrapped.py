@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from . import _material
+from ._runfacts import HELD_ASSUMPTION
 from ._wrapchecks import Check, without
 from ._wrapfit import NEED_OUT, HeadName, apart, check_asked, check_taught, fit_head, probabilities_of
+from .data.listing import list_pictures
 from .decide import fit_thresholds
 from .errors import AuditError, TrainingError
 from .nets import gray
@@ -81,7 +83,7 @@ class Wrapped(nn.Module):
         """
         check_asked(self, head, refuse, has_out=bool(out))
         places = [os.fspath(folder) for folder in out]
-        listing = _material.list_pictures(os.fspath(data), places, scheme="plain", seed=seed, tell=lambda *_: None)
+        listing = list_pictures(os.fspath(data), places, scheme="plain", seed=seed, tell=lambda *_: None)
         if set(listing.labels) != set(self.labels):
             raise TrainingError(
                 f"the folders in '{os.fspath(data)}' are {', '.join(listing.labels)}, the net's labels "
@@ -97,7 +99,8 @@ class Wrapped(nn.Module):
         net = Bare(self)
         fitted, lowered = fit_head(net, head, taught, order, None if refuse is None else self.labels.index(refuse))
         truth = np.concatenate((order[material.test.targets], np.full(len(material.out_test), -1, np.int64)))
-        self.held = (probabilities_of(net, fitted, material.test.pictures, material.out_test), truth)
+        said, once = probabilities_of(net, fitted, material.test.pictures, material.out_test), material.once()
+        self.held = (said[once], truth[once])
         self.head = fitted
         self.facts = {"head": head, "refuse": refuse, "seed": seed, "notes": [*listing.notes, *notes, *told, *lowered]}
         return self
@@ -118,7 +121,7 @@ class Wrapped(nn.Module):
         if self.held is not None:
             thresholds, without = fit_thresholds(
                 *self.held, self.labels, precision=precision, delta=delta, prevalence=prevalence,
-                assumption="pictures to come are drawn like the held-out test pictures, each on its own",
+                assumption=HELD_ASSUMPTION,
             )  # fmt: skip
         said = {check.name: check.said for check in self.checks if not check.ok}
         facts = {"scheme": "wrapped", "checks": said, "no_threshold": without, **self.facts}

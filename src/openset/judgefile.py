@@ -18,12 +18,11 @@ from typing import Any, NoReturn, get_args
 
 from .errors import JudgeFileError
 from .onnxbytes import MAX_DEPTH, entries, read_model, refuse, refuse_external, with_entry, write_atomic
-from .types import Finding, JudgeInfo, Kind, Preprocess, ResizeMode, Threshold
+from .types import MAX_SIDE, Finding, JudgeInfo, Kind, Preprocess, ResizeMode, Threshold
 
 SCHEMA = 1
 KEY = "openset"
 MAX_JSON = 64 * 2**20
-MAX_SIDE = 8_192  # a picture of that size takes 800 MB as pixels
 
 
 def read_info(path: str | os.PathLike[str]) -> JudgeInfo:

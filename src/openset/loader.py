@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
@@ -40,7 +40,10 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """All that a run learns and is judged from. `out*`: out-distribution pictures, empty where there are none."""
+    """All that a run learns and is judged from. `out*`: out-distribution pictures, empty where there are none.
+
+    copies: [N], of the test pictures and then those of `out_test` the ones that equal one before them; none where it is shorter.
+    """
 
     labels: tuple[str, ...]
     preprocess: Preprocess
@@ -50,6 +53,13 @@ class Material:
     out: Pictures = ()
     out_val: Pictures = ()
     out_test: Pictures = ()
+    copies: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+
+    def once(self) -> NDArray[np.bool_]:
+        """[n_test + n_out_test]: the pictures that a promise counts, copies of one picture once."""
+        counts = np.ones(len(self.test.targets) + len(self.out_test), bool)
+        counts[: len(self.copies)] &= ~self.copies
+        return counts
 
 
 class Decoded:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -98,7 +98,7 @@ def write_run(folder: Path, content: Mapping[str, Any]) -> None:
 def read_run(folder: Path) -> dict[str, Any]:
     """The content of `run.json`. Raises TrainingError if the folder holds no run, or one of a newer version."""
     try:
-        content: dict[str, Any] = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        content = json.loads((folder / RUN).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise TrainingError(f"'{folder}' holds no run ({RUN} is missing): give the folder that train wrote") from None
     except OSError as error:
@@ -107,11 +107,15 @@ def read_run(folder: Path) -> dict[str, Any]:
         raise TrainingError(
             f"'{folder / RUN}' is not what train wrote ({error}): get it back from a copy, or train into another --output"
         ) from error
-    if content.get("version", 0) > VERSION:
+    if not isinstance(content, dict) or not {"version", "config", "labels"} <= content.keys():
+        raise TrainingError(
+            f"'{folder / RUN}' is not what train wrote: give the folder that train wrote, or train into another --output"
+        )
+    if content["version"] > VERSION:
         raise TrainingError(
             f"'{folder}' is of run version {content['version']}, this release reads {VERSION}: upgrade openset"
         )
-    return content
+    return cast(dict[str, Any], content)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,24 @@ import torch
 from . import _material
 from ._drawn import with_drawn
 from ._loop import fit
-from ._runfacts import check_config, device_of, earlier_run, facts_of, held_out, sized, try_net, versions, with_length
+from ._runfacts import (
+    HELD_ASSUMPTION,
+    check_apart,
+    check_config,
+    device_of,
+    earlier_run,
+    facts_of,
+    held_out,
+    sized,
+    try_net,
+    versions,
+    with_length,
+)
 from ._schedule import Config, Optimiser, Scheme, State, reproducible
 from ._watch import Watch
+from .data.listing import list_pictures
 from .decide import fit_thresholds
-from .errors import TrainingError
+from .errors import MissingExtraError, TrainingError
 from .loader import Augment
 from .nets import Net, build, check_name
 from .runfile import BEST, STATE, load_net, read_run, read_tensors, seed_of, write_run, write_tensors
@@ -73,7 +87,7 @@ class Run:
         """What the judge file will say of itself, thresholds included.
 
         Each label's threshold is the lowest that keeps `precision` with probability 1 - delta (see `openset.decide`),
-        fitted on the held-out test pictures, those of the out folders counted as no class. A label for which they are
+        fitted on the held-out test pictures, those of the out folders counted as no class, equal ones once. A label for which they are
         too few gets no threshold, and facts["no_threshold"] says why: its pictures are then "unknown" until
         `openset calibrate` is given more. prevalence: label -> its share in the field, for all labels.
         Raises TrainingError if the run is not finished.
@@ -83,14 +97,15 @@ class Run:
                 f"the run in '{self.folder}' is not finished: go on with train(..., resume=True), then export"
             )
         held, _ = read_tensors(self.folder / HELD_OUT)
+        once = held.get("once", torch.ones(len(held["targets"]), dtype=torch.bool))  # not there in older runs
         thresholds, without = fit_thresholds(
-            held["logits"].double().softmax(1).numpy(),
-            held["targets"].numpy(),
+            held["logits"][once].double().softmax(1).numpy(),
+            held["targets"][once].numpy(),
             self.labels,
             precision=precision,
             delta=delta,
             prevalence=prevalence,
-            assumption="pictures to come are drawn like the held-out test pictures, each on its own",
+            assumption=HELD_ASSUMPTION,
         )
         return JudgeInfo(self.labels, self.model.preprocess, thresholds, {**self.facts, "no_threshold": without})
 
@@ -122,7 +137,7 @@ def train(
     net: str = "docnet",
     size: int | None = None,
     pretrained: bool = False,
-    weights: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
     epochs: int | None = None,
     batch_size: int = 64,
     optimiser: Optimiser = "adamw",
@@ -179,7 +194,7 @@ def train(
     in use, disk full, diverged), DataError (folders, a class without pictures), KeyboardInterrupt on Ctrl-C with the state
     saved and the way to go on in its message.
     """
-    folders = [out] if isinstance(out, str | os.PathLike) else list(out)
+    outside = [os.fspath(f) for f in ([out] if isinstance(out, str | os.PathLike) else out)]
     config = Config(
         scheme,
         1 if epochs is None else epochs,
@@ -192,25 +207,27 @@ def train(
         attack_steps,
         1 if patience is None else patience,
         augment,
-        seed,
+        int(seed),
     )
     check_config(config)
+    if find_spec("tensorboard") is None:  # told before hours of training, not at the first epoch's end
+        raise MissingExtraError("Training", "tensorboard", "train")
     if threads is not None and threads < 1:
         raise TrainingError(f"threads={threads} cannot be: it must be at least 1, or None for all cores")
     where = device_of(device)
     root = os.fspath(data)
     place = Path(output if output is not None else Path("runs") / f"{Path(root).resolve().name}-{scheme}")
     settings = {k: v for k, v in asdict(config).items() if k != "ramp"} | {"epochs": epochs, "patience": patience}
+    weights = None if weights is None else os.fspath(weights)
     settings |= {"net": net, "size": size, "pretrained": pretrained, "weights": weights}
+    check_apart(place, [root, *outside])
     before = earlier_run(place, settings, resume)
     if before is not None and before["finished"]:
         return Run.load(place)
     threads = before["threads"] if before else threads or torch.get_num_threads()
     check_name(net, pretrained=pretrained)  # a slip in the command is told before a long reading
     with Watch(place, progress) as watch, reproducible(where, threads):
-        listing = _material.list_pictures(
-            root, [os.fspath(f) for f in folders], scheme=scheme, seed=seed, tell=watch.tell
-        )
+        listing = list_pictures(root, outside, scheme=scheme, seed=seed, tell=watch.tell)
         if before is not None and before["fingerprint"] != listing.fingerprint:
             raise TrainingError(
                 f"the pictures in '{root}' or the out folders are no longer those that the run in '{place}' "
@@ -243,7 +260,7 @@ def train(
             "config": settings,
             "labels": list(listing.labels),
             "preprocess": asdict(model.preprocess),
-            "data": {"folder": root, "out": [os.fspath(f) for f in folders]},
+            "data": {"folder": root, "out": outside},
             "fingerprint": listing.fingerprint,
             "threads": threads,
             "versions": versions(),
@@ -279,9 +296,10 @@ def train(
             watch.say(text[0].upper() + text[1:])
             raise KeyboardInterrupt(text) from None
         load_net(model, read_tensors(place / BEST)[0])
-        logits, targets = held_out(model, material, config, where)
-        write_tensors(place / HELD_OUT, {"logits": logits, "targets": targets}, {})
-        facts = facts_of(material, settings, state, logits, targets) | {"device": where.type, "notes": notes}
+        watch.log(state)  # an epoch whose end was the last that a killed run wrote
+        held = held_out(model, material, config, where)
+        write_tensors(place / HELD_OUT, held, {})
+        facts = facts_of(material, settings, state, held) | {"device": where.type, "notes": notes}
         write_run(place, content | {"facts": facts, "history": state.history, "finished": True})
         accuracy = facts["test_accuracy"]
         if accuracy:

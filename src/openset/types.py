@@ -12,6 +12,7 @@ from typing import Any, Literal
 Kind = Literal["proved", "searched", "measured"]
 Outcome = Literal["accepted", "unknown", "error"]
 ResizeMode = Literal["fit", "stretch", "crop"]
+MAX_SIDE = 8_192  # of a judge's pictures: one takes 800 MB as pixels
 
 
 @dataclass(frozen=True, slots=True)

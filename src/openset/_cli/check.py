@@ -41,7 +41,7 @@ def check(
     with _progress() as progress:
         report = check_folder(data, out=out or (), progress=progress, threads=threads)
     _print(report)
-    if fix is not None:
+    if fix is not None and report.counts:
         listed = report.write_fix_list(fix)
         say(f"{counted(listed, 'file')} to take out: listed in {fix!r}; nothing was deleted.")
         if report.by_hand:

@@ -84,7 +84,7 @@ def train(
     \b
     Exit code: 0 trained, 1 it could not be done, 2 the command line is wrong, 130 stopped with Ctrl-C
     """
-    needs("Training", ["torch", "safetensors"], "train")
+    needs("Training", ["torch", "safetensors", "tensorboard"], "train")
     from ..training import train as train_run
 
     try:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from .._words import counted
-from ..errors import DataError
+from ..errors import DataError, OpensetError
 from . import layout as lay
 from .copies import OUT, Copies, Place, Remark, sort_copies
+from .listing import check_classes, check_folders, list_pictures
 from .near import clusters, exact
-from .prints import Prints, Progress, fingerprint
+from .prints import Prints, Progress, Seen, fingerprint, split_page
 from .walk import Found, told, walk
 
 Severity = Literal["error", "warning", "info"]
@@ -119,7 +120,7 @@ _RULES = (
 
 def _is_document(remark: Remark) -> bool:
     """Is it a PDF, which may be unreadable only because a package is missing, or a page, which is no file?"""
-    return ".pdf" in remark.path.lower()[-20:]
+    return split_page(remark.path)[0].lower().endswith(".pdf")
 
 
 def _has_break(remark: Remark) -> bool:
@@ -154,7 +155,8 @@ def check(
         for path in pictures.pictures
     ]
     places += [Place(path, None, OUT) for part in outside for path in part.pictures]
-    prints = fingerprint([p.path for p in places], threads=threads, progress=progress)
+    seen: Seen = {}
+    prints = fingerprint([p.path for p in places], threads=threads, progress=progress, seen=seen)
     places = [Place(p.path, p.label, p.side, int(n)) for p, n in zip(places, prints.bytes, strict=True)]
     near = clusters(prints)
     copies = sort_copies(places, exact(prints), near)
@@ -163,11 +165,14 @@ def check(
     leaving = [path for part in (found.beside, *_parts(found), *outside) for path in part.leaving]
     findings = [
         *_layout(found, out, outside),
-        *_classes(found, places, good, near),
+        *_classes(found, places, [ok and not tiny for ok, tiny in zip(good, small, strict=True)], near),
         *_pictures(places, prints, small),
         *_copies(copies, given="" not in found.sides),
         *_say("links", "info", leaving, "link", "out of the folder", "Copy the files in before you move the folder."),
     ]
+    if not any(f.severity == "error" for f in findings):
+        tiny = {p.path for p, s in zip(places, small, strict=True) if s}
+        findings += _trainable(base, [os.fspath(folder) for folder in out], seen, tiny)
     take = {r.path: r for r in copies.take_out}
     take |= {p.path: Remark(p.path, e) for p, e in zip(places, prints.error, strict=True) if e is not None}
     take |= {p.path: Remark(p.path, "too small") for p, tiny in zip(places, small, strict=True) if tiny}
@@ -263,6 +268,18 @@ def _classes(
                 )
             )
     return findings
+
+
+def _trainable(base: str, out: Sequence[str], seen: Seen, small: Set[str]) -> list[CheckFinding]:
+    """Would a training find what it needs? The same split as its own, with its default seed; nothing is read again."""
+    try:
+        listing = list_pictures(base, out, scheme="plain", seed=0, tell=lambda *_: None, seen=seen)
+        left = [e for e in listing.entries if e.path not in small]
+        check_folders(listing.entries, left, "Its pictures are too small.")
+        check_classes(listing.labels, left)
+    except OpensetError as e:
+        return [CheckFinding("untrainable", "error", 1, str(e), (), "See the message.")]
+    return []
 
 
 def _pictures(places: Sequence[Place], prints: Prints, small: Sequence[bool]) -> list[CheckFinding]:

@@ -154,7 +154,8 @@ def _divide(
 ) -> tuple[list[Item], list[str]]:
     """Split pictures by the seed, copies together: (items, notes)."""
     prints = fingerprint([e.path for e in pictures], progress=progress, seen=seen)
-    together = keep_documents(prints.paths, clusters(prints))
+    near = clusters(prints)
+    together = keep_documents(prints.paths, near)
     readable = [k for k, error in enumerate(prints.error) if error is None]
     bad = [e.path for e, error in zip(pictures, prints.error, strict=True) if error is not None]
     kept = [pictures[k] for k in readable]
@@ -163,7 +164,8 @@ def _divide(
     notes = []
     if bad:
         notes.append(f"{len(bad)} unreadable left out: {_some(bad)}. `openset check` says why.")
-    notes += _family_notes(kept, group, labels) + _tiny_notes(kept, group, part, labels, sides)
+    notes += _family_notes(kept, [int(near[k]) for k in readable], labels)
+    notes += _tiny_notes(kept, group, part, labels, sides)
     return [Item(e.path, e.label, sides[p]) for e, p in zip(kept, part, strict=True)], notes
 
 
@@ -210,7 +212,10 @@ def _tiny_notes(
         missing = [side for side in sides if side not in reached[k]]
         if missing:
             what = counted(pictures[k], "picture")
-            what += f" ({len(groups[k])} once copies are counted as one)" if len(groups[k]) != pictures[k] else ""
+            if len(groups[k]) != pictures[k]:
+                paged = any("#page=" in entry.path for entry in kept if entry.label == k)
+                same = "copies, or pages of one document," if paged else "copies"
+                what += f" ({len(groups[k])} once {same} are counted as one)"
             notes.append(
                 f"class {labels[k]!r} has {what}, too few for every part: none of it is in {' or '.join(missing)}, "
                 "where nothing can be measured on it. Add pictures."
