@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -184,6 +186,47 @@ def test_pages_of_one_pdf_are_not_one_picture(tmp_path: Path, data: Path) -> Non
     assert calibrate(judge, data, precision=0.9, delta=0.1, out=tmp_path / "out").n == 242
 
 
+def test_copies_of_a_pdf_are_copies_of_each_of_its_pages(tmp_path: Path, data: Path) -> None:
+    """Another document of the same size and one of the same pages in another order are none."""
+    judge = write_judge(tmp_path / "judge.onnx")
+    out = tmp_path / "out"
+    out.mkdir()
+
+    def book(name: str, *shades: int) -> None:
+        pages = [Image.new("RGB", (9, 9), (200, 0, shade)) for shade in shades]
+        pages[0].save(out / name, save_all=True, append_images=pages[1:])
+
+    book("one.pdf", 150, 160, 170)
+    book("two.pdf", 170, 160, 150)
+    known = calibrate(judge, data, precision=0.9, delta=0.1, out=out)
+    shutil.copy(out / "one.pdf", out / "again.pdf")
+    report = calibrate(judge, data, precision=0.9, delta=0.1, out=out)
+    assert (known.n, report.n) == (246, 249)
+    copies = [int(re.search(r"the (\d+) cop", said.assumption)[1]) for said in (known, report)]  # type: ignore[index]
+    assert copies[1] == copies[0] + 3
+    for k in range(2):
+        shutil.copy(out / "one.pdf", out / f"again{k}.pdf")
+    shutil.copy(out / "two.pdf", out / "and again.pdf")
+    with pytest.raises(DataError, match=r"12 of the 18 pictures of no class are copies .*\.pdf#page="):
+        calibrate(judge, data, precision=0.9, delta=0.1, out=out)
+
+
+def test_a_label_with_decomposed_accents_is_its_class_folder(tmp_path: Path, data: Path) -> None:
+    """macOS writes folders' names decomposed, and so may a judge's label be; shares are given as they are typed."""
+    composed, decomposed = (unicodedata.normalize(form, "rosé") for form in ("NFC", "NFD"))
+    (data / "red").rename(data / composed)
+    judge = write_judge(tmp_path / "judge.onnx", labels=(decomposed, "blue"))
+    report = calibrate(judge, data, precision=0.9, delta=0.1, prevalence={composed: 0.6, "blue": 0.4})
+    assert set(report.thresholds) == {decomposed, "blue"}
+    assert read_info(judge).thresholds[decomposed].prevalence == 0.6
+    assert open_judge(judge)(data / composed / "007.png").label == decomposed
+    (data / composed).rename(data / decomposed)
+    assert set(calibrate(judge, data, precision=0.9, delta=0.1).thresholds) == {decomposed, "blue"}
+    both = write_judge(tmp_path / "both.onnx", labels=(decomposed, composed))
+    with pytest.raises(DataError, match=f"two names are both '{composed}'.*rename one"):
+        calibrate(both, data, precision=0.9, delta=0.1)
+
+
 def test_what_cannot_be_written_is_said_before_a_picture_is_judged(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +291,26 @@ def test_shares_in_the_field() -> None:
     assert shares(("red", "blue"), {"red": 0.3, "blue": 0.1}) == {"red": 0.3, "blue": 0.1}
     with pytest.raises(DataError, match=r"missing: blue; not known: green\)\. Give a share for each label\.$"):
         shares(("red", "blue"), {"red": 0.3, "green": 0.1})
+    assert shares(("red", "blue"), 0.5) == {"red": 0.5, "blue": 0.5}
+    assert shares(tuple("abc"), 1 / 3) == dict.fromkeys("abc", 1 / 3)
+    assert shares(tuple("abcdefghij"), dict.fromkeys("abcdefghij", 0.1)) == dict.fromkeys("abcdefghij", 0.1)
+    for tenth in range(1, 10):
+        assert shares(("red", "other"), tenth / 10) == {"red": tenth / 10, "other": (10 - tenth) / 10}
+
+
+def test_shares_that_cannot_be_of_one_field_are_refused_in_the_users_own_numbers() -> None:
+    with pytest.raises(DataError, match=r"^prevalence 0\.9 is each .* add up to 1\.8 for the 2 labels red, blue: .*=P"):
+        shares(("red", "blue"), 0.9)
+    with pytest.raises(DataError, match=r"^the prevalences add up to 1\.0001 for the 2 labels red, blue: .*at most 1:"):
+        shares(("red", "blue"), {"red": 0.9, "blue": 0.1001})
+    with pytest.raises(DataError, match=r"add up to 1\.2 for the 3 labels"):
+        shares(("red", "blue", "other"), 0.4)
+    with pytest.raises(CalibrationError, match=r"^prevalence is 1\.5; give a number above 0"):
+        shares(("other", "red"), 1.5)
+    with pytest.raises(CalibrationError, match=r"^prevalence is -0\.2; give a number above 0"):
+        shares(("other", "red"), -0.2)
+    with pytest.raises(CalibrationError, match=r"^the prevalence of 'blue' is 0; give a number above 0"):
+        shares(("red", "blue"), {"red": 0.9, "blue": 0})
 
 
 def test_what_cannot_be_promised_is_refused_before_a_picture_is_read(tmp_path: Path) -> None:

@@ -185,10 +185,10 @@ class Drip(io.RawIOBase):
         return len(now)
 
 
-def drip(monkeypatch: pytest.MonkeyPatch, *blocks: bytes) -> list[str | bytes | None]:
+def drip(monkeypatch: pytest.MonkeyPatch, *blocks: bytes, separator: bytes = b"\n") -> list[str | bytes | None]:
     """What standard input means that comes in these blocks."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Drip(*blocks))))
-    return list(meant(["-"], b"\n"))
+    return list(meant(["-"], separator))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"])
@@ -199,6 +199,38 @@ def test_a_picture_on_standard_input_is_known_however_it_comes(kind: str, monkey
     for cut in range(1, 70):
         assert drip(monkeypatch, whole[:cut], whole[cut:]) == [whole], cut
     assert drip(monkeypatch, *(bytes([byte]) for byte in whole)) == [whole]
+
+
+@pytest.mark.parametrize("separator", [b"\n", b"\0"])
+def test_a_byte_order_mark_is_no_part_of_the_first_name(separator: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = b"\xef\xbb\xbf"
+
+    def names(*blocks: bytes) -> list[str | bytes]:
+        return [x for x in drip(monkeypatch, *blocks, separator=separator) if x is not None]
+
+    whole = separator.join([mark + b"good.png", mark + b"b.png", b""])  # the second is part of a name
+    assert names(whole) == names(*(bytes([byte]) for byte in whole)) == ["good.png", "\ufeffb.png"]
+    assert names(mark + b"good.png") == ["good.png"]
+    assert names(mark) == names(mark + separator) == []
+    Path("\ufeffgood.png").touch()
+    assert names(mark + b"good.png" + separator) == ["\ufeffgood.png"]
+
+
+def test_a_list_with_a_byte_order_mark_is_judged_whole(judge: str) -> None:
+    done = process("predict", judge, "-", "--json", input=b"\xef\xbb\xbfpics/a.png\r\npics/deep\r\n")
+    assert [json.loads(x)["path"] for x in done.stdout.splitlines()] == ["pics/a.png", "pics/deep/ä.png"]
+    assert done.returncode == 0
+
+
+def test_only_the_picture_on_standard_input_is_named_so(judge: str) -> None:
+    """A file may be called as the judge calls bytes."""
+    paint("<bytes>", (255, 0, 0))
+    done = process(
+        "predict", judge, "<bytes>", "-", "<bytes>", "no.png", "--json", input=Path("pics/a.png").read_bytes()
+    )
+    assert [json.loads(x)["path"] for x in done.stdout.splitlines()] == ["<bytes>", "-", "<bytes>", "no.png"]
+    listed = process("predict", judge, "-", "--json", input=b"pics/a.png\n<bytes>\n")
+    assert [json.loads(x)["path"] for x in listed.stdout.splitlines()] == ["pics/a.png", "<bytes>"]
 
 
 def test_names_that_begin_as_pictures_do_are_names_once_their_line_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -497,6 +529,14 @@ def test_prevalence_reaches_the_fit_as_meant(
     monkeypatch.setattr(calibrate, "shares", watched)
     run("calibrate", judge, "pics", *(word for share in given for word in ("--prevalence", share)))
     assert seen == [meant]
+
+
+def test_shares_that_add_up_to_more_than_the_field_are_refused(run: Run, judge: str) -> None:
+    code, _, err = run("calibrate", judge, "pics", "--prevalence", "0.9")
+    assert code == 1
+    assert "prevalence 0.9 is each label's share, and these add up to 2.7 for the 3 labels red, green, blue" in err
+    code, _, err = run("calibrate", judge, "pics", "--prevalence", "0.01")
+    assert "missing: red, green, blue" in err  # on to the folder, which is the next that is wrong
 
 
 def test_a_prevalence_that_is_none_is_refused(run: Run, judge: str) -> None:

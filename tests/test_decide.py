@@ -6,6 +6,7 @@ finite sum, so that whether a promise was kept is known exactly.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import cache
@@ -258,10 +259,10 @@ def test_enough_pictures_but_too_many_errors_says_what_would_do() -> None:
 
 def test_few_others_for_a_rare_class_says_how_many_are_needed() -> None:
     correct = np.arange(600) < 300
-    with pytest.raises(CalibrationError, match="300 of others were given") as caught:
+    with pytest.raises(CalibrationError, match="and 300 others were given") as caught:
         fit_threshold(np.full(600, 0.9), correct, correct, label="cat", precision=0.95, delta=0.05, prevalence=0.001)
     assert caught.value.needed is not None
-    assert str(caught.value.needed) in str(caught.value)
+    assert f"takes at least {caught.value.needed:,} others, none" in str(caught.value)
     n = caught.value.needed
     correct = np.arange(300 + n) < 300
     fitted = fit_threshold(
@@ -269,6 +270,28 @@ def test_few_others_for_a_rare_class_says_how_many_are_needed() -> None:
     )
     assert fitted.prevalence == 0.001
     assert fitted.lower_bound >= 0.95
+
+
+def test_a_label_that_is_never_answered_is_not_said_to_need_pictures() -> None:
+    """A user's story: 200 cats and 5,000 others were given, and the judge takes every cat for something else."""
+    cats, none = np.arange(5200) < 200, np.zeros(5200, dtype=bool)
+    said = "^No threshold for 'cat': the judge answers 'cat' to none of its 200 pictures. .*: train a better judge.$"
+    for answered in (none, ~cats):  # to nothing at all, or to others only
+        with pytest.raises(CalibrationError, match=said) as caught:
+            fit_threshold(np.full(5200, 0.9), cats, answered, label="cat", precision=0.9, delta=0.1, prevalence=0.3)
+        assert caught.value.needed is None
+
+
+def test_too_few_is_counted_in_words() -> None:
+    cats = np.array([True, True, False])
+    with pytest.raises(CalibrationError, match=r"2 pictures of 'cat' \(1 of them answered so\) and 1 other were given"):
+        fit_threshold(
+            np.full(3, 0.9), cats, [True, False, False], label="cat", precision=0.9, delta=0.1, prevalence=0.5
+        )
+    with pytest.raises(CalibrationError, match=r"at least 1 other, none of them accepted, beside 1 of 'cat'"):
+        fit_threshold([0.9], [True], [True], label="cat", precision=1e-3, delta=0.5, prevalence=0.99)
+    with pytest.raises(CalibrationError, match="at least 1 such answer, all right, is needed"):
+        fit_threshold([0.9], [False], [False], label="cat", precision=0.5, delta=0.5)
 
 
 @pytest.mark.parametrize("prevalence", [None, 0.2])
@@ -280,12 +303,32 @@ def test_no_pictures_is_too_few(prevalence: float | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("precision", "delta", "prevalence"), [(1, 0.05, None), (0, 0.05, None), (0.9, 0, None), (0.9, 0.05, 1)]
+    ("precision", "delta", "prevalence"),
+    [
+        *((1, 0.05, None), (0, 0.05, None), (0.9, 0, None), (0.9, 0.05, 1), (math.nan, 0.05, None)),
+        # so far out that logarithms and odds of them are 0 or not finite
+        *((0.9, 1e-323, None), (5e-324, 0.05, None), (0.9, 0.05, 1e-310), (5e-324, 0.05, 0.5), (0.9, 1e-323, 0.5)),
+        *((1 - 1e-16, 0.05, None), (0.9, 1 - 1e-15, 0.5), (0.9, 0.05, 1 - 1e-16)),
+    ],
 )
 def test_a_promise_that_cannot_be_made_is_refused(precision: float, delta: float, prevalence: float | None) -> None:
     one = np.ones(1, dtype=bool)
     with pytest.raises(CalibrationError, match="above 0 and below 1"):
         fit_threshold(np.ones(1), one, one, label="cat", precision=precision, delta=delta, prevalence=prevalence)
+
+
+@pytest.mark.parametrize("prevalence", [None, 1e-12, 0.5, 1 - 1e-12])
+def test_every_promise_that_is_not_refused_is_kept_or_said_to_need_more(prevalence: float | None) -> None:
+    cats = np.arange(330) < 30
+    for precision, delta in itertools.product((1e-12, 0.5, 1 - 1e-12), repeat=2):
+        asked = {"precision": precision, "delta": delta, "prevalence": prevalence}
+        for answered in (cats, cats | True, ~cats):
+            try:
+                made = fit_threshold(np.where(cats, 0.9, 0.4), cats, answered, label="cat", **asked)
+            except CalibrationError as error:
+                assert error.needed is None or error.needed > 0  # noqa: PT017
+            else:
+                assert made.lower_bound >= precision * (1 - 1e-9)
 
 
 def test_arrays_that_break_the_contract_are_refused() -> None:

@@ -323,7 +323,7 @@ def test_table_of_others_needed() -> None:
                 return fit_threshold(sure, right, right, label="x", **rates)
 
             assert threshold(int(cell)).value == 0.9
-            with pytest.raises(CalibrationError, match=f"at least {cell} others"):
+            with pytest.raises(CalibrationError, match=f"at least {int(cell):,} others"):
                 threshold(int(cell) - 1)
 
 

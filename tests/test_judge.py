@@ -234,6 +234,28 @@ def test_a_stream_of_any_length_is_read_only_a_few_batches_ahead(judge: Judge) -
     stream.close()  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("preprocess", "most"),
+    [
+        (Preprocess(mode="fit", size=1, multiple=1000, min_side=4), 4),  # padded to a million pixels each
+        (Preprocess(mode="fit", size=1001, multiple=1000, min_side=4), 1),
+        (Preprocess(mode="stretch", size=8, multiple=1000, min_side=4), 9),
+    ],
+)
+def test_a_batch_is_cut_to_its_pictures_as_padded(
+    preprocess: Preprocess, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    padding, seen = judge_with(preprocess), []
+
+    def watched(pixels: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        seen.append(len(pixels))
+        return Judge.outputs(padding, pixels)
+
+    monkeypatch.setattr(padding, "outputs", watched)
+    assert len(list(padding.stream([plain((0, 255, 0))] * 9))) == 9
+    assert (max(seen), sum(seen)) == (most, 9)
+
+
 def test_what_was_named_before_the_source_failed_is_decided_first(judge: Judge) -> None:
     def source() -> Iterator[NDArray[np.uint8]]:
         for _ in range(7):

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from ._words import counted
 from .errors import CalibrationError
 
+CLOSEST = 1e-12  # that a rate may come to 0 and to 1; further out the tests leave what a float holds
 RATE_RANKS = 20  # ranks at which the share of the class accepted is bounded below, all at once (prevalence)
 RATE_STARTS = 5  # starting points that share the level for the others' rate (prevalence)
 
@@ -56,7 +57,7 @@ def lower_bound(n_right: int, n: int, delta: float) -> float:
 def needed(precision: float, delta: float) -> int:
     """The fewest answers, all right, that show `precision` with probability 1 - delta: precision ** n <= delta.
 
-    Raises CalibrationError unless both lie strictly between 0 and 1.
+    Raises CalibrationError as `check_rates` does.
 
     >>> needed(0.95, 0.05), needed(0.99, 0.05)
     (59, 299)
@@ -67,10 +68,18 @@ def needed(precision: float, delta: float) -> int:
 
 
 def check_rates(precision: float, delta: float, prevalence: float | None) -> None:
-    """Raises CalibrationError unless each lies strictly between 0 and 1."""
+    """Raises CalibrationError unless each lies strictly between 0 and 1, and CLOSEST away from both."""
     for name, value in (("precision", precision), ("delta", delta), ("prevalence", prevalence)):
-        if value is not None and not 0 < value < 1:
-            raise CalibrationError(f"{name} is {value}; give a number above 0 and below 1.")
+        if value is not None:
+            check_rate(name, value)
+
+
+def check_rate(name: str, value: float) -> None:
+    """Raises CalibrationError, as check_rates, for one of them; `name` stands in the message."""
+    if not CLOSEST <= value <= 1 - CLOSEST:
+        raise CalibrationError(
+            f"{name} is {value}; give a number above 0 and below 1, at least {CLOSEST} away from both."
+        )
 
 
 def fit_plain(
@@ -83,7 +92,8 @@ def fit_plain(
     if m < least:
         raise CalibrationError(
             f"Too few pictures to calibrate {label!r}: the answer {label!r} was given to {m} of {counted(len(c), 'picture')}, and at "
-            f"least {least} such answers, all right, are needed for precision {precision} with delta {delta}. "
+            f"least {counted(least, 'such answer')}, all right, {'is' if least == 1 else 'are'} needed for precision "
+            f"{precision} with delta {delta}. "
             "Give more pictures, or ask for a lower precision or a larger delta.",
             needed=least,
         )
@@ -168,12 +178,17 @@ def fit_prevalence(
     limit = np.minimum(1.0, q * tpr)
     best_limit = min(1.0, q * float(bounds[-1]))
     least = math.ceil(math.log(delta / 2) / math.log1p(-best_limit)) if best_limit < 1 else 1
-    if not n_in or n_out < least or not len(cuts):
+    if n_in and not len(cuts):
+        raise CalibrationError(
+            f"No threshold for {label!r}: the judge answers {label!r} to none of its {counted(n_in, 'picture')}. "
+            "More pictures will hardly help: train a better judge."
+        )
+    if not n_in or n_out < least:
         raise CalibrationError(
             f"Too few pictures to calibrate {label!r} for prevalence {prevalence}: {counted(n_in, 'picture')} of {label!r} "
-            f"({int((right & answered).sum())} of them answered so) and {n_out} of others were given. For precision "
-            f"{precision} with delta {delta} at least {least} others are needed, none of them accepted, beside "
-            f"{max(n_in, 1)} of {label!r}, all accepted. Give more pictures, or ask for a lower precision.",
+            f"({int((right & answered).sum())} of them answered so) and {counted(n_out, 'other')} were given. Precision "
+            f"{precision} with delta {delta} takes at least {counted(least, 'other')}, none of them accepted, beside "
+            f"{max(n_in, 1):,} of {label!r}, all accepted. Give more pictures, or ask for a lower precision.",
             needed=least,
         )
     p = np.where(limit < 1, bdtr(others, n_out, limit), 0.0)

@@ -10,16 +10,21 @@ assumption, and refused where they are most of a label's; `openset check` finds 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import math
 import os
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 
 from ._words import counted
-from .bounds import check_rates
+from .bounds import check_rate, check_rates
 from .data.layout import SIDES, remarks, survey
 from .data.walk import Found, told, walk
 from .decide import fit_thresholds
@@ -32,6 +37,7 @@ from .types import Decision, Threshold
 
 OTHER = "other"  # the label that `openset train` gives to what is in the out folders, where there is one class folder
 NO_CLASS = -1
+SUM_SLACK = 1e-9  # shares that add up to 1 do so within this
 
 PathLike = str | os.PathLike[str]
 
@@ -101,8 +107,7 @@ def calibrate(
         )
     judge = open_judge(judge_path)
     field = shares(judge.labels, prevalence)
-    for share in field.values() if field else [None]:
-        check_rates(precision, delta, share)  # before judging thousands of pictures
+    check_rates(precision, delta, None)  # before judging thousands of pictures
     target = os.fspath(output) if output is not None else name
     check_target(target)
     outs = [out] if isinstance(out, str | os.PathLike) else list(out)
@@ -133,21 +138,54 @@ def shares(labels: Sequence[str], prevalence: float | Mapping[str, float] | None
     """The share of each label in the field, from what the user said.
 
     A number is the share of each label; but for a judge of one class and "other" it is the share of that class, and
-    "other" makes up the rest. A mapping gives each label its own. Raises DataError for names that are not the labels.
+    "other" makes up the rest. A mapping gives each label its own. Raises DataError for names that are not the labels
+    and for shares that add up to more than 1, CalibrationError for a share that is none.
     """
     if prevalence is None:
         return None
     if isinstance(prevalence, Mapping):
-        _check_names("prevalence is given for", prevalence, labels, "Give a share for each label")
-        return dict(prevalence)
+        names, given = _composed(labels), dict(zip(_composed(prevalence), prevalence.values(), strict=True))
+        _check_names("prevalence is given for", given, names, "Give a share for each label")
+        made = {label: given[name] for label, name in zip(labels, names, strict=True)}
+        for label, share in made.items():
+            check_rate(f"the prevalence of {label!r}", share)
+        _check_sum(made, "the prevalences")
+        return made
+    check_rate("prevalence", prevalence)
     if len(labels) == 2 and OTHER in labels:
-        return {label: 1 - prevalence if label == OTHER else prevalence for label in labels}
-    return dict.fromkeys(labels, prevalence)
+        rest = float(1 - Decimal(str(float(prevalence))))  # 0.3 beside 0.7, as it is written
+        return {label: rest if label == OTHER else prevalence for label in labels}
+    made = dict.fromkeys(labels, prevalence)
+    _check_sum(made, f"prevalence {prevalence} is each label's share, and these")
+    return made
+
+
+def _check_sum(field: Mapping[str, float], what: str) -> None:
+    """Raises DataError where shares of one field add up to more than 1."""
+    total = math.fsum(field.values())
+    if total > 1 + SUM_SLACK:
+        raise DataError(
+            f"{what} add up to {total:.10g} for the {len(field)} labels {', '.join(field)}: more than the whole field. "
+            "Give each label its own share, all together at most 1: --prevalence LABEL=P for each "
+            '(in Python: prevalence={"LABEL": P, ...}).'
+        )
+
+
+def _composed(names: Iterable[str]) -> list[str]:
+    """The names in Unicode's composed form (NFC), as class folders' are. Raises DataError where that makes two the same."""
+    made = [unicodedata.normalize("NFC", name) for name in names]
+    twice = [name for name, n in Counter(made).items() if n > 1]
+    if twice:
+        raise DataError(
+            f"two names are both {twice[0]!r}, with accents composed in one and decomposed in the other. No folder's name "
+            "can tell them apart: rename one."
+        )
+    return made
 
 
 def _pictures(labels: Sequence[str], data: str, outs: Sequence[str]) -> tuple[list[str], list[int], tuple[str, ...]]:
     """(paths, the label's index of each or NO_CLASS, notes). Raises DataError."""
-    found = survey(data)
+    labels, found = _composed(labels), survey(data)
     if "" not in found.sides:
         raise DataError(
             f"{data!r} holds {', '.join(f'{side}/' for side in found.sides)}. Calibrate on pictures that were not "
@@ -195,18 +233,22 @@ def _check_once(paths: Iterable[str]) -> None:
 def _copies(paths: Sequence[str], truth: Sequence[int], labels: Sequence[str]) -> int:
     """How many pictures are in files that are copies of others, byte for byte; only those of the same size are read.
 
-    Equal pictures may be drawn twice (blank pages), so they count; this number then stands in the assumption. Raises DataError where more
-    than half of a label's pictures are copies.
+    A page of a PDF is one where another file of the same bytes gave that page. Equal pictures may be drawn twice (blank
+    pages), so they count; this number then stands in the assumption. Raises DataError where more than half of a label's
+    pictures are copies.
     """
-    sizes: dict[int, list[int]] = {}
-    for k, path in enumerate(paths):
-        with contextlib.suppress(OSError):  # judging it says why; a page of a PDF is no file
-            sizes.setdefault(os.path.getsize(path), []).append(k)
-    first: dict[bytes, int] = {}
+    places = [split_page(path) for path in paths]
+    sizes: dict[tuple[int, int], list[int]] = {}
+    for k, (file, page) in enumerate(places):
+        with contextlib.suppress(OSError):  # judging it says why
+            sizes.setdefault((os.path.getsize(file), page), []).append(k)
+    digest = functools.cache(_digest)  # of a file once, not once a page
+    first: dict[tuple[bytes, int], int] = {}
     copies: dict[int, list[str]] = {}
     for k in (k for same in sizes.values() if len(same) > 1 for k in same):
-        with contextlib.suppress(OSError), open(paths[k], "rb") as content:
-            if first.setdefault(hashlib.file_digest(content, "sha256").digest(), k) != k:
+        file, page = places[k]
+        with contextlib.suppress(OSError):
+            if first.setdefault((digest(file), page), k) != k:
                 copies.setdefault(truth[k], []).append(paths[k])
     for y, found in copies.items():
         whole = sum(t == y for t in truth)
@@ -217,6 +259,11 @@ def _copies(paths: Sequence[str], truth: Sequence[int], labels: Sequence[str]) -
                 "for pictures drawn each on its own. Take them out: openset check DATA --fix LIST names them."
             )
     return sum(map(len, copies.values()))
+
+
+def _digest(file: str) -> bytes:
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").digest()
 
 
 def _check_names(what: str, given: Iterable[str], labels: Sequence[str], remedy: str) -> None:

@@ -150,7 +150,10 @@ class Judge:
         return made
 
     def _largest_batch(self) -> int:
-        return max(1, MAX_BATCH_PIXELS // self.info.preprocess.size**2)
+        pre = self.info.preprocess
+        step = pre.multiple if pre.mode == "fit" else 1
+        side = -(-pre.size // step) * step  # as padded
+        return max(1, MAX_BATCH_PIXELS // side**2)
 
     def _stream(self, paths: Iterator[Source], batch: int, threshold: float | None) -> Iterator[Decision]:
         """Chunks of two batches are decided while the next chunk is being read."""

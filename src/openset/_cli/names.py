@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HEAD = 256  # bytes that tell every picture's kind
 HEADS = (b"\xff\xd8\xff", b"RIFF", b"GIF8", b"II", b"MM", b"BM", b"%PDF-", b"\0\0")  # \0\0: HEIF and AVIF
+MARK = b"\xef\xbb\xbf"  # UTF-8's, with which Windows begins a text
 PNG = b"\x89PNG\r\n\x1a\n"  # the one that has ends of lines in it
 
 
@@ -70,7 +71,7 @@ def _from_stdin(separator: bytes) -> Iterator[str | bytes | None]:
     if sys.stdin is None:
         raise DataError("- reads standard input, which is closed. Give the names of pictures, or pipe a list of them.")
     source = cast("io.BufferedReader", sys.stdin.buffer)
-    block, waiting = source.read1(1 << 16), b""
+    block, waiting, first = source.read1(1 << 16), b"", True
     while separator == b"\n" and _too_short_to_tell(block) and (more := source.read1(1 << 16)):
         block += more
     if separator == b"\n" and (kind := sniff(block)) and (kind == "PDF" or b"\0" in block[:64]):
@@ -87,10 +88,12 @@ def _from_stdin(separator: bytes) -> Iterator[str | bytes | None]:
                 "for names that end in zero bytes (find -print0) give --null."
             )
         *whole, waiting = (waiting + block).split(separator)
+        if whole and first:
+            whole[0], first = _unmarked(whole[0]), False
         yield from filter(None, (_name(line, separator) for line in whole))
         yield None
         block = source.read1(1 << 16)
-    yield from filter(None, [_name(waiting, separator)])
+    yield from filter(None, [_name(_unmarked(waiting) if first else waiting, separator)])
 
 
 def _too_short_to_tell(block: bytes) -> bool:
@@ -100,6 +103,11 @@ def _too_short_to_tell(block: bytes) -> bool:
     if PNG.startswith(block[: len(PNG)]):
         return True
     return not block.endswith(b"\n") and any(head.startswith(block[: len(head)]) for head in HEADS)
+
+
+def _unmarked(line: bytes) -> bytes:
+    """A list's first line without the mark that a text may begin with, unless a file has it in its name."""
+    return line if os.path.lexists(os.fsdecode(line)) else line.removeprefix(MARK)
 
 
 def _name(line: bytes, separator: bytes) -> str:

@@ -73,7 +73,7 @@ def predict(
     shown = on_terminal() and not ((as_json or as_csv) and sys.stdout.isatty())
     with _progress(paths, "-" in files, shown=shown) as (listed, bar):
         show = _json_lines if as_json else _csv_lines(opened.labels) if as_csv else _tables(bar)
-        for decision in show(map(_named, _judged(opened, listed, threshold))):
+        for decision in show(_judged(opened, listed, threshold)):
             seen[decision.outcome] += 1
             if bar is not None:
                 bar.step(seen)
@@ -88,15 +88,13 @@ def predict(
 
 
 def _judged(judge: Judge, listed: Iterable[str | bytes | None], threshold: float | None) -> Iterator[Decision]:
-    """Decisions in order; all pictures named so far are judged before more names are waited for."""
-    for waits, group in itertools.groupby(listed, lambda x: x is None):
-        if not waits:
-            yield from judge.stream((x for x in group if x is not None), threshold=threshold)
+    """Decisions in order; all pictures named so far are judged before more names are waited for.
 
-
-def _named(decision: Decision) -> Decision:
-    """A picture that was itself on standard input has the name by which it was asked for."""
-    return replace(decision, path="-") if decision.path == "<bytes>" else decision
+    A picture that was itself on standard input has the name by which it was asked for.
+    """
+    for kind, group in itertools.groupby(listed, type):
+        for decision in judge.stream((x for x in group if x is not None), threshold=threshold):
+            yield replace(decision, path="-") if kind is bytes else decision
 
 
 def _check_order(judge: str) -> None:
