@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from openset import attack, open_judge
 from openset.audit import limits
 from openset.export import TOLERANCE, export
-from openset.heads import CertifiedGuard, fit_certified_guard
+from openset.heads import CertifiedGuard, TopHats, fit_certified_guard
 from openset.heads._mixed import mixed
 from openset.nets import build
 from openset.types import JudgeInfo
@@ -247,6 +247,61 @@ def test_logits_closer_than_rounding_do_not_change_places() -> None:
         log_p = mixed(scale * logits, odds)
         for said in (log_p, log_p.exp(), log_p.softmax(1)):
             assert (said.argmax(1) == logits.argmax(1)).all()
+
+
+@pytest.mark.parametrize(("classes", "refuse"), [(2, 1), (2, 0), (4, 3)])
+def test_no_class_but_the_refusing_one_overtakes(classes: int, refuse: int) -> None:
+    """Logits a unit in the last place apart: a no stays a no, and a yes gives way to no class but the refusing one."""
+    logits = torch.randn((20_000, classes), generator=source(classes))
+    logits[:10_000, 1] = torch.nextafter(logits[:10_000, 0], torch.tensor(torch.inf))
+    logits[10_000:, 0] = torch.nextafter(logits[10_000:, 1], torch.tensor(torch.inf))
+    best, asked = logits.argmax(1), tiny(nn.Conv2d(3, 2, 1))
+    asked.refuse = refuse
+    for said in ((log_p := asked.believing(logits, torch.linspace(-60, 60, 20_000))), log_p.exp()):
+        answer = said.argmax(1)
+        assert ((answer == best) | (answer == refuse)).all()
+        assert (answer[best == refuse] == refuse).all()
+    assert (answer == best).float().mean() > 0.4
+
+
+@pytest.mark.parametrize("refuse", [None, 3])
+def test_the_judge_file_gives_the_class_that_the_net_found_likeliest(tmp_path: Path, refuse: int | None) -> None:
+    """As far out as float32 tells classes apart by the protection alone; it must not be lost on the way into the file."""
+    net = build("lenet", 4)
+    with torch.no_grad():
+        net.head.bias[0] -= 5.0  # the first class, which a tie would give, is never the net's
+    layer = nn.Conv2d(3, 4, 3, stride=4)
+    guard = CertifiedGuard(nn.ModuleList([layer]), 4 * 7 * 7, refuse=refuse).requires_grad_(False)
+    guard.bias.fill_(-30.0)
+    export(net, tmp_path / "judge.onnx", JudgeInfo(tuple("abcd"), net.preprocess), head=guard)
+    made = open_judge(tmp_path / "judge.onnx").outputs(torch.rand((300, 3, 28, 28), generator=source(5)).numpy())
+    best = made["logits"].argmax(1)
+    assert 0 not in best
+    wanted = best if refuse is None else np.full(300, refuse)
+    assert (made["probabilities"].argmax(1) == wanted).all()
+
+
+def test_layers_without_interval_bounds_are_refused() -> None:
+    for layer in (nn.Conv2d(3, 2, 3, padding=1, padding_mode="reflect"), nn.MaxPool2d(2)):
+        with pytest.raises(ValueError, match="has no interval bounds"):
+            CertifiedGuard(nn.ModuleList([layer]), 4)
+    guard = CertifiedGuard(nn.ModuleList([nn.Conv2d(3, 2, 1, bias=False)]), 8).requires_grad_(False)
+    assert 1 / K <= guard.certify(torch.rand((1, 3, 2, 2), generator=source(1)), 0.1, K)[0] < 1
+    with pytest.raises(ValueError, match="and some"):
+        guard.ray_bound(torch.zeros((0, 3, 2, 2)), 1.0, K)
+
+
+def test_pixels_as_large_as_float32_holds_are_believed_not_at_all() -> None:
+    """Behind a front end as well, where infinities would meet."""
+    x = torch.stack([torch.full((3, 16, 16), size) for size in (3e38, -3e38, 1e38)])
+    x[2, :, ::2] *= -1
+    front = CertifiedGuard(nn.ModuleList([nn.Linear(TopHats()(x[:1]).numel(), 4)]), 4, front=TopHats())
+    for guard in (tiny(nn.Conv2d(3, 2, 1)), front.requires_grad_(False)):
+        assert (
+            (guard.score(x).sigmoid() == 0).all()
+            if guard.front
+            else (guard.score(x[:, :, :2, :2]).sigmoid() == 0).all()
+        )
 
 
 def test_yes_or_no_pulls_to_no(guard: CertifiedGuard) -> None:

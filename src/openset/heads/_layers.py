@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,6 +16,13 @@ def through(layer: nn.Module, low: Tensor, high: Tensor) -> Interval:
     return F.relu(middle - spread), F.relu(middle + spread)
 
 
+def bounded(layers: Iterable[nn.Module]) -> None:
+    """Raises ValueError for a layer that `sized` does not bound: neither a dense one nor a convolution padded with zeros."""
+    for layer in layers:
+        if not isinstance(layer, nn.Linear) and not (isinstance(layer, nn.Conv2d) and layer.padding_mode == "zeros"):
+            raise ValueError(f"{layer} has no interval bounds: give nn.Linear, or nn.Conv2d with zeros as padding")
+
+
 def applied(layer: nn.Module, x: Tensor) -> Tensor:
     out: Tensor = layer(x.flatten(1) if isinstance(layer, nn.Linear) else x)
     return out
@@ -22,7 +31,7 @@ def applied(layer: nn.Module, x: Tensor) -> Tensor:
 def sized(layer: nn.Module, sizes: Tensor, *, offset: bool = False) -> Tensor:
     """The layer with the sizes of its weights; offset: and of its bias, which is left out otherwise."""
     assert isinstance(layer, nn.Conv2d | nn.Linear)
-    bias = layer.bias.abs() if offset else None
+    bias = layer.bias.abs() if offset and layer.bias is not None else None
     if isinstance(layer, nn.Linear):
         return F.linear(sizes.flatten(1), layer.weight.abs(), bias)
     return F.conv2d(sizes, layer.weight.abs(), bias, layer.stride, layer.padding, layer.dilation, layer.groups)

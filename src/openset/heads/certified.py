@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ._layers import applied, sized, through
-from ._mixed import Guard, at_least_two, mixed
+from ._layers import applied, bounded, sized, through
+from ._mixed import HUGE, Guard, at_least_two, mixed, ordered
 from ._pictures import in_the_box
 from .front import STEPS, TopHats
 
@@ -38,7 +38,7 @@ class CertifiedGuard(Guard):
     the last features, flattened; behind a front end it is itself their weight.
 
     refuse: the class that gets what is not believed (for "is it this, or not?"); None: all classes share it evenly. front: what the
-    pixels go through first, None for the pixels themselves.
+    pixels go through first, None for the pixels themselves. Raises ValueError for layers that `_layers.bounded` refuses.
     """
 
     shift: Tensor
@@ -47,6 +47,7 @@ class CertifiedGuard(Guard):
         self, layers: nn.ModuleList, features: int, refuse: int | None = None, front: TopHats | None = None
     ) -> None:
         super().__init__()
+        bounded(layers)
         self.layers, self.refuse, self.front = layers, refuse, front
         self.weight = nn.Parameter(torch.full((features,), -math.log(features)))
         self.bias = nn.Parameter(torch.zeros(()))
@@ -58,7 +59,7 @@ class CertifiedGuard(Guard):
 
     def score(self, pixels: Tensor) -> Tensor:
         """g(x) + shift: [B, 3, H, W] -> [B]."""
-        h = pixels if self.front is None else self.front(pixels)
+        h = pixels if self.front is None else self.front(pixels.clamp(-HUGE, HUGE))
         for layer in self.layers:
             h = F.relu(applied(layer, h))
         outside = (F.relu(pixels - 1) + F.relu(-pixels)).flatten(1).sum(1)
@@ -91,7 +92,7 @@ class CertifiedGuard(Guard):
         believed = torch.log_softmax(logits, 1) + F.logsigmoid(odds)[:, None]
         rest = F.logsigmoid(-odds)[:, None]
         given = torch.where(torch.arange(logits.shape[1], device=logits.device) == self.refuse, 0.0, -1e4)
-        return torch.logaddexp(believed, rest + given)
+        return ordered(torch.logaddexp(believed, rest + given), logits, self.refuse)
 
     def rounding(self, pixels: Tensor) -> Tensor:
         """[B]: at most so far from exact arithmetic are `score` and `upper` of pixels [B, 3, H, W] in [0, 1], in their dtype.
@@ -135,8 +136,8 @@ class CertifiedGuard(Guard):
         With `refuse` it bounds every other class, and goes to 0. Raises ValueError for alpha < 0, pixels that are not
         finite or fewer than 2 classes.
         """
-        if not 0 <= alpha < math.inf or not torch.isfinite(pixels).all():
-            raise ValueError(f"alpha {alpha} must be >= 0 and finite, and so must the pixels")
+        if not 0 <= alpha < math.inf or not len(pixels) or not torch.isfinite(pixels).all():
+            raise ValueError(f"alpha {alpha} must be >= 0 and finite; the pixels must be finite, and some")
         x = alpha * pixels.detach().double()
         box = (F.relu(x - 1) + F.relu(-x)).flatten(1).sum(1)
         most = (self.bias.double() + self.shift.double()).detach()

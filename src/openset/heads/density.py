@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from .._words import counted
 from ..errors import TrainingError
-from ._mixed import Guard, at_least_two, mixed
+from ._mixed import HUGE, Guard, at_least_two, mixed
 
 Floats = NDArray[np.float64]
 WIDER = 1.5  # every out-variance is at least so many times the largest in-variance
@@ -93,7 +93,7 @@ class DensityGuard(Guard):
 
     def place(self, pixels: Tensor) -> Tensor:
         """Pixels [B, 3, H, W] -> points of the metric's space [B, D]."""
-        return (F.adaptive_avg_pool2d(pixels, self.side).flatten(1) - self.middle) @ self.whiten
+        return (F.adaptive_avg_pool2d(pixels.clamp(-HUGE, HUGE), self.side).flatten(1) - self.middle) @ self.whiten
 
     def log_density(self, z: Tensor, name: str) -> Tensor:
         """[B, D] -> [B]: log p(z | in) or, with name "out", log p(z | out)."""
