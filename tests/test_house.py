@@ -15,7 +15,7 @@ SOURCE = Path(openset.__file__).parent
 HEAVY = ("numpy", "scipy", "PIL", "onnxruntime", "rich", "torch", "torchvision", "timm", "onnx", "sklearn")
 ROOMS = {  # room: (its modules, the rooms it may import from)
     "parcels": ("types errors _words", ""),
-    "images": ("images _decode _formats _heif _pixels _several", "parcels"),
+    "images": ("images _apart _decode _formats _heif _pdf _pixels _several _worker", "parcels"),
     "decide": ("decide bounds metrics _intervals _scores", "parcels"),
     "file": ("judgefile onnxbytes", "parcels"),
     "judge": ("judge", "parcels images decide file"),

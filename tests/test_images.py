@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from openset import images
+from openset.data.walk import walk
 from openset.errors import ImageError
 from openset.types import Preprocess
 from picture_samples import PICTURES, QUADRANTS, RAMP, png_chunk, png_file, samples, saved, tiff_file
@@ -180,6 +181,53 @@ def test_whole_numbers_without_a_range_are_scaled_not_clipped() -> None:
         assert gray(images.load(saved(image, "TIFF")))[0].tolist() == seen
 
 
+@pytest.mark.parametrize(
+    ("code", "values", "seen"),
+    [
+        ("u4", [0, 2**31, 2**32 - 1], [0, 128, 255]),  # Pillow gives them as signed: 0, -2**31, -1
+        ("u4", [0, 2**31 - 1, 2**32 - 1], [0, 127, 255]),
+        ("u4", [0, 100, 255], [0, 100, 255]),
+        ("i4", [-(2**31), 0, 2**31 - 1], [0, 128, 255]),
+        ("i4", [-5, 0, 10], [0, 85, 255]),
+        ("i2", [-100, 0, 100], [0, 128, 255]),
+        ("i1", [-128, -1, 0, 127], [0, 127, 128, 255]),  # Pillow gives them as unsigned: 128, 255, 0, 127
+        ("i1", [0, 51, 127], [0, 51, 127]),  # 0 to 255
+        ("f4", [-1.0, 0.0, 1.0], [0, 128, 255]),
+    ],
+)
+def test_signed_and_unsigned_samples_keep_their_order(code: str, values: list[float], seen: list[int]) -> None:
+    """In both byte orders and compressed, where Pillow 13 mixes up the bytes of deep signed samples and floats."""
+    kind, bits = {"u": 1, "i": 2, "f": 3}[code[0]], 8 * int(code[1])
+    for order in "<>" if code != "u4" else "<":  # Pillow reads no others
+        row = np.array(values, order + code).tobytes()
+        for compression, strip in ((1, row), (8, zlib.compress(row))):
+            data = tiff_file(len(values), 1, strip, order=order, bits=bits, kind=kind, compression=compression)
+            assert gray(images.load(data))[0].tolist() == seen, (order, compression)
+
+
+def test_a_large_picture_of_signed_samples_has_one_range() -> None:
+    rows = np.full((1100, 1000), -100, np.int8)  # more than a strip of the conversion
+    rows[-1] = 100
+    seen = gray(images.load(tiff_file(1000, 1100, rows.tobytes(), kind=2)))
+    assert (seen[:-1] == 0).all()
+    assert (seen[-1] == 255).all()
+
+
+def bmp_file(pixels: list[tuple[int, int, int, int]]) -> bytes:
+    """One row of BGRA in a 32-bit BMP with a V4 header, which declares an alpha channel."""
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    head = struct.pack("<IiiHHIIiiII", 108, len(pixels), 1, 1, 32, 3, 0, 0, 0, 0, 0) + masks + b"BGRs" + bytes(48)
+    body = b"".join(map(bytes, pixels))
+    return b"BM" + struct.pack("<IHHI", 14 + len(head) + len(body), 0, 0, 14 + len(head)) + head + body
+
+
+def test_a_bmp_whose_alpha_is_nothing_but_zeros_is_opaque() -> None:
+    """Programs that know no alpha leave zeros there; viewers show such a picture."""
+    assert images.load(bmp_file([(30, 20, 10, 0), (60, 50, 40, 0)])).tolist() == [[[10, 20, 30], [40, 50, 60]]]
+    assert images.load(bmp_file([(30, 20, 10, 0), (60, 50, 40, 255)])).tolist() == [[[255] * 3, [40, 50, 60]]]
+    assert images.load(bmp_file([(30, 20, 10, 255)] * 2)).tolist() == [[[10, 20, 30]] * 2]
+
+
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "TIFF-group4", "BMP", "GIF", "WEBP"])
 def test_one_bit_pictures_are_black_and_white(kind: str) -> None:
     pattern = (np.indices((32, 48)).sum(axis=0) // 8 % 2).astype(bool)
@@ -269,6 +317,7 @@ def test_pdf_pages(tmp_path: Path) -> None:
         assert np.abs(second[int(1500 * y), int(2000 * x)] - (255 - colour)).max() <= 6
     assert (images.load(path, page=1) == second).all()
     assert images.load(path, size_hint=3000).shape == (2250, 3000, 3)
+    assert images.load(path, size_hint=np.int64(2400), page=np.int64(1)).shape == (1800, 2400, 3)
     with pytest.raises(ImageError, match="page 3 was asked for, but the PDF has 2"):
         images.load(f"{path}#page=3")
     for none in (f"{path}#page=0", f"{path}#page=000"):
@@ -302,7 +351,7 @@ def test_what_a_file_holds_beside_its_first_picture_is_told() -> None:
         pages = "only the first of its 3 pages was read"
         assert told == ("only the first picture of its animation was read" if kind in moving else pages), kind
     assert {name for name, data in SAMPLES.items() if images.read(data)[1]} == {
-        *("png-animated", "webp-animated", "gif-animated", "tiff-pages")
+        *("png-animated", "webp-animated", "gif-animated", "tiff-pages", "pdf")
     }
     big = saved(first, "TIFF", save_all=True, append_images=[second], big_tiff=True)
     assert images.read(big)[1] == "only the first of its 2 pages was read"
@@ -314,6 +363,37 @@ def test_what_a_file_holds_beside_its_first_picture_is_told() -> None:
     assert images.read(small)[1] == ""  # a smaller copy of the page is no page
     round_ = reduced[:at] + reduced[4:8] + reduced[at + 4 :]
     assert images.read(round_)[1] == ""  # the second page is said to be the first again
+
+
+def test_further_pages_of_a_pdf_are_told_where_none_was_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "two.pdf"
+    path.write_bytes(SAMPLES["pdf"])
+    for source in (path, str(path), SAMPLES["pdf"]):
+        assert images.read(source)[1] == "only the first of its 2 pages was read"
+        assert images.read(source, page=0)[1] == images.read(source, page=1)[1] == ""
+    for name in images.find(path):
+        assert images.read(name)[1] == ""
+    assert images.read(saved(Image.fromarray(QUADRANTS), "PDF"))[1] == ""
+    odd = tmp_path / "two.pdf#page=1"  # a file may really be called so
+    odd.write_bytes(SAMPLES["pdf"])
+    assert images.read(odd)[1] == "only the first of its 2 pages was read"
+
+
+def test_the_pictures_of_a_class_are_those_that_find_gives(tmp_path: Path) -> None:
+    """`data.walk` feeds calibrate, check and train, `find` feeds predict: no page may be lost to one of them."""
+    for name, data in {"a.jpg": "pdf", "b.pdf": "pdf", "c.pdf": "png", "d/e.TIFF": "pdf", "f.png": "gif"}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(SAMPLES[data])
+    (tmp_path / "dead.jpg").symlink_to(tmp_path / "gone.jpg")
+    found = list(images.find(tmp_path))
+    assert found == [
+        f"{tmp_path}/{name}"
+        for name in (
+            *("a.jpg#page=1", "a.jpg#page=2", "b.pdf#page=1", "b.pdf#page=2", "c.pdf"),
+            *("d/e.TIFF#page=1", "d/e.TIFF#page=2", "dead.jpg", "f.png"),
+        )
+    ]
+    assert list(walk(str(tmp_path)).pictures) == sorted(found)
 
 
 def test_pdf_without_the_extra_names_the_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from openset import _decode, images
+from openset import _decode, _pdf, images
 from openset.errors import ImageError
 from picture_samples import PICTURES, QUADRANTS, png_chunk, png_file, samples, saved, tiff_file
 
@@ -322,7 +322,7 @@ def test_the_limits_are_those_given() -> None:
     for name in SAMPLES:
         assert "pixels" in reason(SAMPLES[name], limits=images.Limits(max_pixels=64 * 48 - 1)), name
     assert "MB, more than the limit" in reason(SAMPLES["bmp"], limits=images.Limits(max_bytes=9000))
-    for name in ("jpeg", "png", "gif", "bmp", "tiff", "pdf", "webp", "avif"):
+    for name in ("jpeg", "png", "gif", "bmp", "tiff", "pdf", "webp", "avif", "heic"):
         assert "took more than 0 s" in reason(SAMPLES[name], limits=images.Limits(max_seconds=0)), name
     jpeg = saved(Image.new("L", (1600, 800), 99), "JPEG")
     small = images.Limits(max_pixels=100_000)
@@ -403,8 +403,8 @@ def test_many_threads_get_what_one_gets() -> None:
 
 
 def test_a_pdf_page_has_its_time_from_when_its_turn_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One page is drawn at a time. The clock here runs on by an hour while a page waits for others' pages."""
-    lock, late, clock = _decode._pdfium_lock, 0, time.monotonic
+    """One page is drawn at a time in a process. The clock here runs on by an hour while it waits for others' pages."""
+    lock, late, clock = _pdf._lock, 0, time.monotonic
 
     class Queue:
         def __enter__(self) -> None:
@@ -415,9 +415,11 @@ def test_a_pdf_page_has_its_time_from_when_its_turn_comes(monkeypatch: pytest.Mo
         def __exit__(self, *_: object) -> None:
             lock.release()
 
-    monkeypatch.setattr(_decode, "_pdfium_lock", Queue())
+    monkeypatch.setattr(_pdf, "_lock", Queue())
     monkeypatch.setattr(time, "monotonic", lambda: clock() + late)
-    assert images.load(SAMPLES["pdf"]).shape == (1500, 2000, 3)
+    page, pages = _decode.here("PDF", SAMPLES["pdf"], size_hint=None, max_pixels=1e7, max_seconds=60, page=0)
+    assert page.shape == (1500, 2000, 3)
+    assert pages == 2
     assert late == 3600
 
 
@@ -442,21 +444,23 @@ def test_pillows_warnings_neither_leak_nor_stop_a_picture(monkeypatch: pytest.Mo
     assert "limit of 0.002 million" in reason(SAMPLES["tiff"])
 
 
-def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
+def test_nothing_heavy_is_imported_before_it_is_needed(tmp_path: Path) -> None:
     program = (
         "import sys, openset.images as images\n"
         "heavy = ('PIL', 'pi_heif', 'pypdfium2', 'scipy', 'torch')\n"
         "print([m for m in sys.modules if m.split('.')[0] in heavy])\n"
         "images.load(open(sys.argv[1], 'rb').read())\n"
-        "print(sorted(m for m in sys.modules if 'ImagePlugin' in m or m in ('pi_heif', 'pypdfium2')))\n"
+        "print([m for m in sys.modules if m.split('.')[0] in heavy])\n"
+        "images.load(open(sys.argv[2], 'rb').read())\n"
+        "print(*(m for m in sys.modules if 'ImagePlugin' in m or m in ('pi_heif', 'pypdfium2')))\n"
     )
-    path = Path(__file__).parent / "pictures" / "quadrants.heic"
-    run = [sys.executable, "-c", program, str(path)]
+    (tmp_path / "x.gif").write_bytes(SAMPLES["gif"])
+    run = [sys.executable, "-c", program, str(PICTURES / "quadrants.heic"), str(tmp_path / "x.gif")]
     told = subprocess.run(run, capture_output=True, text=True, check=True, env=CHILD)
-    before, after = told.stdout.splitlines()
-    assert before == "[]"
-    assert "pi_heif" in after
-    assert "pypdfium2" not in after
+    before, heic, gif = told.stdout.splitlines()
+    assert before == heic == "[]"  # a HEIF is decoded in a process of its own
+    assert "PIL.GifImagePlugin" in gif.split()
+    assert "PIL.PngImagePlugin" not in gif.split()
 
 
 # ---- anything at all

@@ -2,15 +2,16 @@
 
 Each format's plugin class of Pillow is called itself, never `Image.open`: so no other decoder (EPS and its Ghostscript,
 PSD, FITS ...) can ever run, Pillow's process-wide limits stay as the user's program set them, and only the plugin that
-is needed is imported. HEIF goes to libheif (`_heif.py`), PDF pages to pdfium (pypdfium2), both imported at first need.
+is needed is imported. HEIF goes to libheif (`_heif.py`), PDF pages to pdfium (`_pdf.py`), both imported at first need.
 
 What bounds the time: pixels are counted before decoding; JPEG, PNG, GIF, BMP and plain TIFF meet the deadline at every
-block they read, PDF pages between drawing steps. WebP, AVIF, HEIF and compressed TIFF decode in one call that only the
-pixel limit bounds.
+block they read. WebP and compressed TIFF decode in one call that only the pixel limit bounds. HEIF, AVIF and PDF, whose
+files can keep a decoder busy for ever or crash it, are decoded in a process that is ended at the deadline (`_apart.py`).
 """
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import re
 import threading
@@ -22,20 +23,29 @@ from typing import Any
 
 import numpy as np
 
-from . import _formats
+from . import _formats, _pdf
 from . import _pixels as pixels
 from ._formats import CONVERT, CUT_SHORT, DAMAGED, UnreadableError
 from ._heif import heif
-from ._pixels import Pixels
+from ._pixels import Pixels, Samples
 from ._words import counted
 from .errors import install
 
-PDF_LONG_SIDE = 2000  # pixels of a page's longer side: 171 dpi for A4
+APART = ("HEIF", "AVIF", "PDF")
+PACKAGES = {  # kind: (its package, what to say without it, the remedy)
+    "HEIF": ("pi_heif", "HEIF needs the package 'pi_heif'", "Install it with:  pip install pi-heif"),
+    "PDF": ("pypdfium2", "PDF pages need the package 'pypdfium2', which is not installed", install("pdf")),
+}
 _SLOW = "Leave it out, or raise Limits.max_seconds if you trust it"
 
 
-def decode(data: bytes, *, size_hint: int | None, max_pixels: float, max_seconds: float, page: int) -> Pixels:
-    """uint8 [H, W, 3]. Raises UnreadableError only, whatever the bytes (and MemoryError is one of its causes)."""
+def decode(
+    data: bytes, *, size_hint: int | None, max_pixels: float, max_seconds: float, page: int
+) -> tuple[Pixels, int]:
+    """uint8 [H, W, 3], and how many pages it has (1 of what is no PDF).
+
+    Raises UnreadableError only, whatever the bytes (and MemoryError is one of its causes).
+    """
     if not data:
         raise UnreadableError("the file is empty (0 bytes)", CUT_SHORT)
     kind = _formats.sniff(data)
@@ -46,14 +56,60 @@ def decode(data: bytes, *, size_hint: int | None, max_pixels: float, max_seconds
         raise UnreadableError(f"page {page + 1} was asked for, but pages count from 1", "Ask for a page in it")
     if page and kind != "PDF":
         raise UnreadableError(f"page {page + 1} was asked for, but a {kind} is read as one picture", "Ask for page 1")
+    job: dict[str, Any] = {
+        "kind": kind,
+        "size_hint": size_hint,
+        "max_pixels": max_pixels,
+        "max_seconds": max_seconds,
+        "page": int(page),
+    }
+    if kind not in APART:
+        return here(data=data, **job)
+    _must_be_installed(kind)
+    from . import _apart
+
+    if not _apart.possible():
+        return here(data=data, **job)
+    with _one_error(kind, max_seconds):
+        answer, body = _apart.ask(job | {"do": "decode"}, data, max_seconds)
+        if "reason" in answer:
+            raise UnreadableError(answer["reason"], answer["remedy"])
+        return body.reshape(answer["shape"]), answer["pages"]
+
+
+def here(
+    kind: str, data: bytes, size_hint: int | None, max_pixels: float, max_seconds: float, page: int
+) -> tuple[Pixels, int]:
+    """What `decode` gives and raises, decoded in this process."""
     budget = Budget(max_pixels, max_seconds)
+    with _one_error(kind, max_seconds), _pillow_is_quiet():
+        if kind == "PDF":
+            return _pdf.draw(data, page, size_hint, budget)
+        return heif(data, budget) if kind == "HEIF" else _pillow(kind, data, size_hint, budget), 1
+
+
+def pdf_pages(data: bytes, max_seconds: float) -> int:
+    """How many pages a PDF has; 0 where it cannot be opened. Raises UnreadableError as `decode` does."""
+    _must_be_installed("PDF")
+    from . import _apart
+
+    if not _apart.possible():
+        return _pdf.count(data)
+    job = {"do": "count", "kind": "PDF", "max_pixels": 0, "max_seconds": max_seconds}
+    with _one_error("PDF", max_seconds):
+        return _apart.ask(job, data, max_seconds)[0]["pages"]
+
+
+def _must_be_installed(kind: str) -> None:
+    if kind in PACKAGES and importlib.util.find_spec(PACKAGES[kind][0]) is None:
+        raise UnreadableError(*PACKAGES[kind][1:])
+
+
+@contextmanager
+def _one_error(kind: str, max_seconds: float) -> Iterator[None]:
+    """Whatever is raised inside becomes an UnreadableError."""
     try:
-        with _pillow_is_quiet():
-            if kind == "PDF":
-                return _pdf(data, page, size_hint, budget)
-            if kind == "HEIF":
-                return heif(data, budget)
-            return _pillow(kind, data, size_hint, budget)
+        yield
     except UnreadableError:
         raise
     except TimeoutError as error:
@@ -61,6 +117,8 @@ def decode(data: bytes, *, size_hint: int | None, max_pixels: float, max_seconds
     except MemoryError as error:
         raise UnreadableError(f"not enough memory to decode this {kind}", "Shrink the picture") from error
     except Exception as error:  # decoders raise nearly anything on damaged bytes
+        if isinstance(error, ImportError) and kind in PACKAGES:
+            raise UnreadableError(*PACKAGES[kind][1:]) from error
         said = (str(error) or type(error).__name__).splitlines()[0][:200]
         if "truncated" in said.lower():
             raise UnreadableError(f"the {kind} is cut short ({said})", CUT_SHORT) from error
@@ -138,18 +196,20 @@ def _pillow_is_quiet() -> Iterator[None]:
 
 def _pillow(kind: str, data: bytes, size_hint: int | None, budget: Budget) -> Pixels:
     opener = {"JPEG": _jpeg, "PNG": _png, "WEBP": _webp, "GIF": _gif, "TIFF": _tiff, "BMP": _bmp, "AVIF": _avif}[kind]
-    image, bits, inverted = opener(data, size_hint, budget)
+    image, samples = opener(data, size_hint, budget)
     if kind != "JPEG":  # whose pixels at its scale are counted by its opener, which also compares the two sizes
         budget.spend(*image.size)  # what Pillow read, whatever the header seemed to say
     source = image.fp
     if isinstance(source, _Source):
         source.strict = kind != "JPEG"  # some writers leave out a JPEG's end marker
     image.load()
+    if kind == "BMP" and image.mode == "RGBA" and not image.getchannel("A").getextrema()[1]:
+        image.putalpha(255)  # a program that wrote no alpha at all, as other readers take it
     turn = pixels.orientation(image)
-    return np.ascontiguousarray(pixels.turned(pixels.rgb(image, bits, inverted, budget.check), turn))
+    return np.ascontiguousarray(pixels.turned(pixels.rgb(image, samples, budget.check), turn))
 
 
-Opened = tuple[Any, int, bool]  # Pillow's image, bits of a 16-bit gray sample, whether white is zero
+Opened = tuple[Any, Samples]  # Pillow's image, and what is to be known of a gray's samples
 
 
 def _jpeg(data: bytes, size_hint: int | None, budget: Budget) -> Opened:
@@ -178,7 +238,7 @@ def _jpeg(data: bytes, size_hint: int | None, budget: Budget) -> Opened:
         raise UnreadableError("the JPEG is damaged (two frame sizes)", DAMAGED)
     if scale > 1:
         image.draft(None, (max(1, width // scale), max(1, height // scale)))
-    return image, 8, False
+    return image, Samples()
 
 
 def _png(data: bytes, _: int | None, budget: Budget) -> Opened:
@@ -192,14 +252,14 @@ def _png(data: bytes, _: int | None, budget: Budget) -> Opened:
         image.info["transparency"] = key * 255 // (2**depth - 1)  # Pillow scales the samples, not the key
     elif isinstance(key, tuple) and depth == 16:
         image.info["transparency"] = tuple(k >> 8 for k in key)
-    return image, depth, False
+    return image, Samples(depth)
 
 
 def _webp(data: bytes, _: int | None, budget: Budget) -> Opened:
     from PIL.WebPImagePlugin import WebPImageFile
 
     budget.spend(*_formats.webp_size(data), limit=_pillow_limit())
-    return WebPImageFile(_Source(data, budget)), 8, False
+    return WebPImageFile(_Source(data, budget)), Samples()
 
 
 def _gif(data: bytes, _: int | None, budget: Budget) -> Opened:
@@ -207,7 +267,7 @@ def _gif(data: bytes, _: int | None, budget: Budget) -> Opened:
 
     image = GifImageFile(_Source(data, budget))  # allocates nothing yet; a frame may be larger than the screen
     budget.spend(*image.size)
-    return image, 8, False
+    return image, Samples()
 
 
 def _bmp(data: bytes, _: int | None, budget: Budget) -> Opened:
@@ -217,7 +277,7 @@ def _bmp(data: bytes, _: int | None, budget: Budget) -> Opened:
     budget.spend(*image.size)
     if image.tile[0][0] == "bmp_rle" and image.width > 65_535:
         raise UnreadableError(f"a run-length BMP {image.width} pixels wide", CONVERT)  # its decoder pads in Python
-    return image, 8, False
+    return image, Samples()
 
 
 def _tiff(data: bytes, _: int | None, budget: Budget) -> Opened:
@@ -228,7 +288,19 @@ def _tiff(data: bytes, _: int | None, budget: Budget) -> Opened:
     image = TiffImageFile(_Source(data, budget))
     if sorted(image.size) != sorted((facts.width, facts.height)):  # Pillow swaps the sides of a turned one
         raise UnreadableError("the TIFF is damaged (two sizes)", DAMAGED)
-    return image, facts.bits, facts.white_is_zero
+    image.tile = [tile._replace(args=_in_native_order(tile)) for tile in image.tile]
+    return image, Samples(facts.bits, facts.white_is_zero, facts.signed)
+
+
+def _in_native_order(tile: Any) -> Any:
+    """Pillow's arguments for a tile; libtiff gives samples in the machine's order, which Pillow 13 forgets of some."""
+    if tile.codec_name != "libtiff" or tile.args[0] not in _AS_STORED:
+        return tile.args
+    return (_AS_STORED[tile.args[0]], *tile.args[1:])
+
+
+_AS_STORED = {"I;16S": "I;16NS", "I;16BS": "I;16NS", "I;32S": "I;32NS", "I;32BS": "I;32NS"}
+_AS_STORED |= {"F;32F": "F;32NF", "F;32BF": "F;32NF"}
 
 
 def _avif(data: bytes, _: int | None, budget: Budget) -> Opened:
@@ -236,7 +308,7 @@ def _avif(data: bytes, _: int | None, budget: Budget) -> Opened:
 
     image = AvifImageFile(_Source(data, budget))
     budget.spend(*image.size)
-    return image, 8, False
+    return image, Samples()
 
 
 def _pillow_limit() -> float | None:
@@ -244,70 +316,3 @@ def _pillow_limit() -> float | None:
     from PIL import Image
 
     return None if Image.MAX_IMAGE_PIXELS is None else 2 * Image.MAX_IMAGE_PIXELS
-
-
-_pdfium_lock = threading.Lock()  # pdfium is not thread-safe
-
-
-def pdf_pages(data: bytes) -> int:
-    """How many pages a PDF has; 0 where it cannot be opened (loading it then says why)."""
-    try:
-        import pypdfium2
-    except ImportError:
-        return 0
-    with _pdfium_lock:
-        try:
-            with pypdfium2.PdfDocument(data) as document:
-                return len(document)
-        except Exception:  # pdfium's errors, ctypes' errors: load tells them
-            return 0
-
-
-def _pdf(data: bytes, page: int, size_hint: int | None, budget: Budget) -> Pixels:
-    try:
-        import pypdfium2
-    except ImportError as error:
-        raise UnreadableError(
-            "PDF pages need the package 'pypdfium2', which is not installed",
-            install("pdf"),
-        ) from error
-    with _pdfium_lock:
-        budget.begin()  # waiting for other threads' pages is no drawing of this one
-        try:
-            document = pypdfium2.PdfDocument(data)
-        except pypdfium2.PdfiumError as error:
-            if "password" in str(error).lower():
-                raise UnreadableError("the PDF is locked with a password", "Save it without the password") from error
-            raise
-        with document:
-            pages = len(document)
-            if page >= pages:
-                raise UnreadableError(f"page {page + 1} was asked for, but the PDF has {pages}", "Ask for a page in it")
-            sheet = document[page]
-            wide, tall = sheet.get_size()
-            if not (0 < wide < 1e6 and 0 < tall < 1e6):
-                raise UnreadableError(f"the page measures {wide:g} x {tall:g} points", DAMAGED)
-            scale = max(PDF_LONG_SIDE, size_hint or 0) / max(wide, tall)
-            budget.spend(max(1, round(wide * scale)), max(1, round(tall * scale)))
-            return _drawn(sheet, max(1, round(wide * scale)), max(1, round(tall * scale)), budget)
-
-
-def _drawn(sheet: Any, width: int, height: int, budget: Budget) -> Pixels:
-    """A page drawn on white in steps, so that a page that never ends meets the deadline."""
-    import pypdfium2
-    import pypdfium2.raw as pdfium
-
-    bitmap = pypdfium2.PdfBitmap.new_native(width, height, pdfium.FPDFBitmap_BGR, rev_byteorder=True)
-    bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
-    late = pdfium.IFSDK_PAUSE(version=1)
-    callback = type(late.NeedToPauseNow)(lambda _: time.monotonic() >= budget.deadline)
-    late.NeedToPauseNow = callback
-    flags = pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER
-    try:
-        status = pdfium.FPDF_RenderPageBitmap_Start(bitmap, sheet, 0, 0, width, height, 0, flags, late)
-        budget.check()
-    finally:
-        pdfium.FPDF_RenderPage_Close(sheet)
-    if status != pdfium.FPDF_RENDER_DONE:
-        raise UnreadableError("the page cannot be drawn", DAMAGED)
-    return np.array(bitmap.to_numpy()[:, :, :3])

@@ -214,13 +214,17 @@ def webp_size(data: bytes) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Tiff:
-    """A TIFF's first page. `area`: the pixels its tiles hold, padding included, never below width x height."""
+    """A TIFF's first page. `area`: the pixels its tiles hold, padding included, never below width x height.
+
+    `signed`: its samples are whole numbers with a sign.
+    """
 
     width: int
     height: int
     area: int
     bits: int
     white_is_zero: bool
+    signed: bool
 
 
 _TIFF_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
@@ -259,4 +263,4 @@ def tiff(data: bytes) -> Tiff:
     width, height = first.get(256, 0), first.get(257, 0)
     across, down = first.get(322) or width or 1, first.get(323) or height or 1
     area = (-(-width // across) * across) * (-(-height // down) * down)
-    return Tiff(width, height, max(area, width * height), first.get(258, 1), first.get(262) == 0)
+    return Tiff(width, height, max(area, width * height), first.get(258, 1), first.get(262) == 0, first.get(339) == 2)

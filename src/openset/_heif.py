@@ -1,7 +1,8 @@
 """HEIF pictures, decoded by libheif through pi_heif (BSD-3-Clause), which is imported at first need.
 
-pi_heif turns the type of every item of metadata into text while it opens a file. Where the bytes are no UTF-8 it crashes, and the
-whole process with it (found by fuzzing, pi_heif 1.4.0), so such a file is refused before.
+pi_heif turns the type of every item of metadata into text while it opens a file. Where the bytes are no UTF-8 it crashes
+(found by fuzzing, pi_heif 1.4.0), so such a file is refused before. What crashes it otherwise, or keeps it busy for
+ever, ends a process of its own (`_apart.py`).
 """
 
 from __future__ import annotations
@@ -22,10 +23,7 @@ MOST = 10_000  # items; a photograph in tiles has some hundred
 
 def heif(data: bytes, budget: Budget) -> Pixels:
     """uint8 [H, W, 3]. Raises UnreadableError, and what pi_heif raises."""
-    try:
-        import pi_heif
-    except ImportError as error:
-        raise UnreadableError("HEIF needs the package 'pi_heif'", "Install it with:  pip install pi-heif") from error
+    import pi_heif
     from PIL import Image
 
     for count, text in enumerate(item_types(data)):
@@ -42,19 +40,26 @@ def heif(data: bytes, budget: Budget) -> Pixels:
     mode = image.mode
     if ";" in mode:  # monochrome of 10 or 12 bits, which libheif leaves as it is
         raise UnreadableError(f"a HEIF of the kind {mode}", CONVERT)
-    return pixels.rgb(Image.frombytes(mode, (width, height), data, "raw", mode, image.stride), 8, False, budget.check)
+    opened = Image.frombytes(mode, (width, height), data, "raw", mode, image.stride)
+    return pixels.rgb(opened, pixels.Samples(), budget.check)
 
 
 def item_types(data: bytes) -> Iterator[bytes]:
     """The types of a HEIF's items, and the content types of those that have one: ISO 14496-12, section 8.11.6 (`infe` boxes).
 
     A box is taken for one wherever its name and a length that the file can hold stand, so that no way to nest it hides it.
+    Raises UnreadableError where an item's name and content type do not end within LONGEST.
     """
     at = data.find(b"infe")
     while at >= 0:
-        if int.from_bytes(data[max(0, at - 4) : at], "big") <= len(data) - at + 4:  # not by chance among the pixels
-            start = at + (12 if data[at + 4 : at + 5] < b"\x03" else 14)  # behind version, flags, number, protection
+        length = int.from_bytes(data[max(0, at - 4) : at], "big")
+        if length <= len(data) - at + 4:  # not by chance among the pixels
+            start = at + (12 if length == 1 else 4)  # length 1: the true one follows, in 64 bits
+            start += 8 if data[start : start + 1] < b"\x03" else 10  # behind version, flags, number, protection
             yield data[start : start + 4]
             if data[start : start + 4] == b"mime":
-                yield from data[start + 4 : start + 4 + LONGEST].split(b"\0", 2)[1:2]  # behind the item's name
+                texts = data[start + 4 : start + 4 + LONGEST].split(b"\0", 2)  # the item's name, its content type
+                if len(texts) < 3:
+                    raise UnreadableError("the HEIF is damaged (the name of an item does not end)", DAMAGED)
+                yield texts[1]
         at = data.find(b"infe", at + 4)

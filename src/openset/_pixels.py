@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,28 +13,36 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Pixels = NDArray[np.uint8]
-
-
 STRIP = 1 << 20  # pixels converted at a time: what is needed beside the picture and its copy stays small
 
 
-def rgb(image: Image, bits: int, inverted: bool, check: Callable[[], None]) -> Pixels:
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Of a gray picture: the bits of a sample, whether 0 is white (in deep gray), whether samples have a sign."""
+
+    bits: int = 8
+    inverted: bool = False
+    signed: bool = False
+
+
+def rgb(image: Image, samples: Samples, check: Callable[[], None]) -> Pixels:
     """Any mode of Pillow -> uint8 [H, W, 3]; what is transparent shows white; colour profiles are left alone.
 
-    bits: of a 16-bit gray's samples. inverted: in deep gray, 0 is white. check: called now and then, may raise.
+    check: called now and then, may raise.
     """
     width, height = image.size
     out = np.empty((height, width, 3), np.uint8)
     step = max(1, STRIP // width)
     strips = [(top, min(top + step, height)) for top in range(0, height, step)]
     span = None
-    if image.mode in ("I", "F"):
-        span = declared_range(extremes(np.asarray(image.crop((0, top, width, end)))) for top, end in strips)
+    if image.mode in ("I", "F") or (image.mode == "L" and samples.signed):
+        parts = (image.crop((0, top, width, end)) for top, end in strips)
+        span = declared_range(extremes(_numbers(part, samples)) for part in parts)
     for top, end in strips:
         check()
         part = image if len(strips) == 1 else image.crop((0, top, width, end))
         if span is not None or part.mode.startswith("I;16"):
-            out[top:end] = _deep(part, bits, inverted, span)[:, :, None]
+            out[top:end] = _deep(part, samples, span)[:, :, None]
         else:
             out[top:end] = np.asarray(_flat(part))
     return out
@@ -52,19 +61,27 @@ def _flat(image: Image) -> Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _deep(image: Image, bits: int, inverted: bool, span: tuple[float, float] | None) -> Pixels:
-    """Gray of more than 8 bits -> 8. Samples of 12 or 16 bits have a range and keep their high bits."""
-    samples: NDArray[Any] = np.asarray(image)
+def _numbers(image: Image, samples: Samples) -> NDArray[Any]:
+    """A gray's samples. Pillow holds signed ones of 8 bits as unsigned, unsigned ones of 32 bits as signed."""
+    raw: NDArray[Any] = np.asarray(image)
+    if image.mode == "L" and samples.signed:
+        return raw.view(np.int8)
+    return raw.view(np.uint32) if image.mode == "I" and samples.bits == 32 and not samples.signed else raw
+
+
+def _deep(image: Image, samples: Samples, span: tuple[float, float] | None) -> Pixels:
+    """Gray of more than 8 bits, or signed -> 8. Samples of 12 or 16 bits have a range and keep their high bits."""
+    values = _numbers(image, samples)
     if span is None:
-        gray = (samples >> max(0, bits - 8)).clip(0, 255).astype(np.uint8)
+        gray = (values >> max(0, samples.bits - 8)).clip(0, 255).astype(np.uint8)
     else:
         low, high = span
-        unit = (samples.astype(np.float64) - low) / (high - low)
+        unit = (values.astype(np.float64) - low) / (high - low)
         gray = np.rint(np.nan_to_num(unit, nan=1.0).clip(0, 1) * 255).astype(np.uint8)
-    if inverted:
+    if samples.inverted:
         gray = 255 - gray
     key = image.info.get("transparency")
-    return np.where(samples == key, np.uint8(255), gray) if isinstance(key, int) else gray
+    return np.where(values == key, np.uint8(255), gray) if isinstance(key, int) else gray
 
 
 def extremes(samples: NDArray[Any]) -> tuple[float, float]:

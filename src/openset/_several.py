@@ -1,4 +1,4 @@
-"""Files that hold several pictures, of which the first is read: pages of a TIFF, frames of an animation.
+"""Files that hold several pictures, of which the first is read: pages of a TIFF or a PDF, frames of an animation.
 
 Only the framing is walked, in bounded time and without a decoder; what cannot be followed is not counted. Sources: TIFF
 6.0 section 2, GIF89a sections 17 to 27, the WebP container specification, the PNG specification section 11.3.6 (acTL).
@@ -11,11 +11,14 @@ import struct
 MAX_PAGES = 10_000  # counted of a TIFF
 
 
-def left_out(kind: str | None, data: bytes) -> str:
-    """What of a file is not in the picture that `images.load` gives, for people; "" where nothing is known to be."""
-    if kind == "TIFF":
-        pages = tiff_pages(data)
-        more = " or more" if pages == MAX_PAGES else ""
+def left_out(kind: str | None, data: bytes, pages: int = 1) -> str:
+    """What of a file is not in the picture that `images.load` gives, for people; "" where nothing is known to be.
+
+    pages: of a PDF of which no page was asked for.
+    """
+    if kind in ("TIFF", "PDF"):
+        pages = tiff_pages(data) if kind == "TIFF" else pages
+        more = " or more" if kind == "TIFF" and pages == MAX_PAGES else ""
         return f"only the first of its {pages:,}{more} pages was read" if pages > 1 else ""
     return "only the first picture of its animation was read" if _moves(kind, data) else ""
 

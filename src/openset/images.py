@@ -45,10 +45,11 @@ class Limits:
     """What one file may cost.
 
     max_bytes: of the file. max_pixels: of the picture as decoded (a JPEG of one scan at its reduced scale); the default
-    is Pillow's own hard limit and takes about 1.3 GB of memory. With more, WebP and TIFF still stop there unless the
-    program also raised `PIL.Image.MAX_IMAGE_PIXELS`. max_seconds: of decoding (of a PDF page: from its turn on, one being
-    drawn at a time); JPEG, PNG, GIF, BMP, plain TIFF and PDF are stopped at it, the other formats decode in one call
-    that only max_pixels bounds.
+    is Pillow's own hard limit and takes about 1.3 GB of memory, in HEIF 2.3. With more, WebP and TIFF still stop there unless the
+    program also raised `PIL.Image.MAX_IMAGE_PIXELS`. max_seconds: of decoding; WebP and compressed TIFF decode in one
+    call that only max_pixels bounds, all others are stopped at it. HEIF, AVIF and PDF are decoded in processes of their
+    own (a few, kept; the wait for one counts for no file), so that no file can crash this one. A program that was frozen
+    into one file cannot start them and decodes these here too, unguarded.
     """
 
     max_bytes: int = 200_000_000
@@ -61,14 +62,14 @@ def load(
     *,
     size_hint: int | None = None,
     limits: Limits = Limits(),
-    page: int = 0,
+    page: int | None = None,
 ) -> NDArray[np.uint8]:
     """Read one picture, turned upright, on white where it is transparent, as uint8 [H, W, 3] RGB in 0 to 255.
 
     source: a path, or a file's whole content as bytes. A path may end in "#page=N", N from 1, as `find` writes it.
     size_hint: the long side that will be needed, in pixels. A JPEG is then decoded at the smallest of the scales 1/8,
     1/4, 1/2, 1 whose long side is still >= size_hint; a PDF page is drawn at least so large. Other formats ignore it.
-    page: of a PDF, from 0.
+    page: of a PDF, from 0; the first where none is given.
     16-bit and float gray are scaled to 8 bits, never clipped; CMYK is converted without its profile, and embedded
     colour profiles are not applied at all.
 
@@ -86,22 +87,27 @@ def read(
     *,
     size_hint: int | None = None,
     limits: Limits = Limits(),
-    page: int = 0,
+    page: int | None = None,
 ) -> tuple[NDArray[np.uint8], str]:
-    """What `load` gives, and what else the file holds, in words: further pages or frames; "" where nothing is known."""
+    """What `load` gives, and what else the file holds, in words: further pages or frames; "" where nothing is known.
+
+    Pages of a PDF are told where none was asked for.
+    """
+    number = page or 0
     if isinstance(source, bytes):
-        name, path = f"<{counted(len(source), 'byte')}>", None
+        name = path = f"<{counted(len(source), 'byte')}>"
     else:
         name = os.fsdecode(source)
-        path, page = split_page(name, page)
+        path, number = split_page(name, number)
     try:
-        data = source if isinstance(source, bytes) else _read(str(path), limits.max_bytes)
+        data = source if isinstance(source, bytes) else _read(path, limits.max_bytes)
         if len(data) > limits.max_bytes:
             raise _too_large(len(data), limits.max_bytes)
-        array = _decode.decode(
-            data, size_hint=size_hint, max_pixels=limits.max_pixels, max_seconds=limits.max_seconds, page=page
+        array, pages = _decode.decode(
+            data, size_hint=size_hint, max_pixels=limits.max_pixels, max_seconds=limits.max_seconds, page=number
         )
-        return array, _several.left_out(_formats.sniff(data), data)
+        asked = page is not None or path != name
+        return array, _several.left_out(_formats.sniff(data), data, 1 if asked else pages)
     except UnreadableError as error:
         raise ImageError(name, error.reason, error.remedy) from error.__cause__
 
@@ -227,10 +233,10 @@ def _walk(top: str, recursive: bool, passed_over: Callable[[str], None]) -> Iter
 
 
 def _pages(path: str) -> Iterator[str]:
-    count, most = 0, Limits().max_bytes
+    count, limits = 0, Limits()
     try:
-        if _formats.sniff(_read(path, most, head=1024)) == "PDF":
-            count = _decode.pdf_pages(_read(path, most))
+        if _formats.sniff(_read(path, limits.max_bytes, head=1024)) == "PDF":
+            count = _decode.pdf_pages(_read(path, limits.max_bytes), limits.max_seconds)
     except UnreadableError:  # load says why
         pass
     if count > 1:

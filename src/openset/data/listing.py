@@ -114,7 +114,7 @@ def check_classes(labels: Sequence[str], entries: Sequence[Entry]) -> None:
 
 
 def _out_places(out: Sequence[str]) -> tuple[list[Entry], list[str]]:
-    """The pictures of the out folders, on no side yet, and what was passed over. Nothing is opened. Raises DataError.
+    """The pictures of the out folders, on no side yet, and what was passed over. No picture is decoded. Raises DataError.
 
     A picture to which two names lead (a folder given twice, or one inside another) is taken once.
     """

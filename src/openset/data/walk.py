@@ -1,4 +1,6 @@
-"""Which files below a folder are pictures by their name, and what was passed over and why. Nothing is opened.
+"""Which files below a folder are pictures by their name, and what was passed over and why.
+
+Of each only the first bytes are read, to know a PDF, whatever it is called, and its pages; decoded is nothing.
 
 Names are visited sorted, links are followed, each real folder once, and never up to a folder that holds the walked one. Hidden files, what macOS, Windows and Synology
 leave behind, and files without a picture's suffix are counted, never silently dropped.
@@ -82,10 +84,8 @@ def sort_entries(listing: Iterable[os.DirEntry[str]]) -> tuple[list[os.DirEntry[
             suffixes[suffix or "no suffix"] += 1
         elif _is_special(entry.path):
             ignored[SPECIAL] += 1
-        elif suffix == ".pdf":
-            pictures.extend(find([entry.path]))
         else:  # a dangling link too: reading it says what is wrong
-            pictures.append(entry.path)
+            pictures.extend(find([entry.path]))
     return folders, Found(tuple(pictures), ignored, suffixes)
 
 
