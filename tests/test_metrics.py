@@ -33,7 +33,11 @@ from openset.metrics import (
 TIED = st.lists(st.integers(-3, 3), min_size=1, max_size=12)  # many ties
 FREE = st.lists(st.floats(allow_nan=False), min_size=1, max_size=12)  # with infinities, subnormals, -0.0
 HUGE = st.lists(st.integers(-(2**70), 2**70), min_size=1, max_size=8)
-SIDES = TIED | FREE | HUGE
+GAP = st.lists(  # numpy makes floats of these, and rounds: a uint64 beside a negative, a large whole number beside a float
+    st.sampled_from([2**64 - 1, 2**63 + 1, 2**63, 2**63 - 1, 2**53 + 1, 2**53, -1, -(2**53) - 1, 0.5, 2.0**53, 2.0**63]),
+    min_size=1, max_size=8,
+)  # fmt: skip
+SIDES = TIED | FREE | HUGE | GAP
 UNIT = st.floats(0, 1)
 
 
@@ -181,6 +185,15 @@ BROKEN: list[tuple[str, Callable[[], Any]]] = [
     ("other numbers", lambda: ece([0.5], [2])),
     ("bins", lambda: ece([0.5], [1], bins=0)),
     ("bins", lambda: ece([0.5], [1], bins=2.5)),  # type: ignore[arg-type]
+    ("bins", lambda: ece([0.5], [1], bins=math.inf)),  # type: ignore[arg-type]
+    ("inf bins|nan bins", lambda: ece([0.5], [1], bins=NAN)),  # type: ignore[arg-type]
+    ("n is too large", lambda: clopper_pearson(10**400, 10**401)),
+    ("n is too large", lambda: clopper_pearson(10**16, 10**17)),
+    ("too large for float64", lambda: median_interval([10**400])),
+    ("too large for float64", lambda: median_interval(np.array([np.longdouble("1e4000")]))),
+    ("too large for float64", lambda: mean_interval([1, -(10**400)])),
+    ("too large for float64", lambda: mmc([10**400])),
+    ("too large for float64", lambda: ece([0.5], [10**400])),
     ("0 <= k <= n", lambda: clopper_pearson(3, 2)),
     ("0 <= k <= n", lambda: clopper_pearson(0, 0)),
     ("0 <= k <= n", lambda: clopper_pearson(2.5, 10)),  # type: ignore[arg-type]
@@ -225,6 +238,35 @@ def test_ece_of_known_tables() -> None:
     assert accuracy(["cat", "dog"], ["cat", "cat"]) == 0.5
     assert accuracy(np.array(["cat", "dog"], object), ["cat", "cat"]) == 0.5
     assert accuracy([2**53 + 1], [2.0**53]) == 0.0
+
+
+def test_whole_numbers_in_a_list_are_not_rounded_by_their_neighbours() -> None:
+    assert auroc([2**63 + 1, -1], [2**63]) == auroc((2**53 + 1, 0.5), [2**53]) == 0.5
+    assert auroc([np.uint64(2**63 + 1), -1.0], [2**63]) == auroc(range(-1, 2**63 + 2, 2**63 + 2), [2**63]) == 0.5
+    assert accuracy([2**63 + 1, -1], [2**63, -1]) == 0.5
+    assert fpr_at_tpr([2**63, -1], [2**63 - 1], tpr=0.5) == 0.0
+
+
+def test_a_list_of_torchs_tensors_is_their_numbers() -> None:
+    torch = pytest.importorskip("torch")
+    half, grad = torch.tensor(0.5, dtype=torch.bfloat16), torch.tensor(0.75, requires_grad=True)
+    assert mmc([half, grad]) == 0.625
+    assert auroc([half, torch.tensor(2**53 + 1)], [0.5, 2**53]) == 0.625  # wins: 0 + 1/2 and 1 + 1, of 4
+
+
+def test_masked_numbers_are_refused_and_an_empty_mask_is_none() -> None:
+    masked = np.ma.array([0.5, 0.9], mask=[False, True])
+    for call in (lambda: mmc(masked), lambda: auroc([0.7], masked), lambda: accuracy(masked, [1, 2])):
+        with pytest.raises(ValueError, match="masked"):
+            call()
+    assert mmc(np.ma.array([0.5, 1.0], mask=[False, False])) == 0.75
+    assert mmc(masked.compressed()) == 0.5
+
+
+def test_large_counts_and_scores_are_taken_while_they_are_exact() -> None:
+    assert median_interval([10**300, 10**400 // 10**99, 2])[0] == 1e300
+    half = 1.959963984540054 * math.sqrt(0.09 / 10**12)  # normal, but for terms of 1 / n
+    assert clopper_pearson(10**11, 10**12) == pytest.approx((0.1 - half, 0.1 + half), abs=1e-11, rel=0)
 
 
 @given(st.integers(1, 60), st.data(), st.sampled_from([0.5, 0.9, 0.95, 0.99]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -339,6 +340,19 @@ def test_what_is_off_is_said() -> None:
 def test_what_cannot_be_a_judge_is_refused_by_name(net: nn.Module, given: dict[str, Any], said: str) -> None:
     with pytest.raises(TrainingError, match=said):
         wrapped(net, **given)
+
+
+def test_a_label_with_decomposed_accents_is_fitted_on_its_folder(
+    places: Path, tmp_path: Path, trained: nn.Sequential
+) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "rosé") for form in ("NFC", "NFD"))
+    (tmp_path / "data").mkdir()
+    shutil.copytree(places / "data" / "red", tmp_path / "data" / composed)
+    shutil.copytree(places / "data" / "blue", tmp_path / "data" / "blue")
+    net = wrapped(trained, labels=(decomposed, "blue")).fit("mahalanobis", tmp_path / "data", out=[places / "out"])
+    assert net.labels == (composed, "blue")
+    with pytest.raises(TrainingError, match="two different names"):
+        wrapped(colour(), labels=(decomposed, composed))
 
 
 def test_what_cannot_be_fitted_is_refused_by_name(places: Path, trained: nn.Sequential) -> None:

@@ -10,16 +10,21 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._scores import area, below, pair, scores
+from ._scores import area, below, floats, pair
 
 Convention = Literal["in-positive", "out-positive"]
 HUGE = 1e290  # a sum of so large numbers may overflow
+COUNTED = (
+    10**12
+)  # pictures: at 10**14 scipy's Beta quantiles have lost three digits of the width, at 10**17 they are NaN
 
 
 def clopper_pearson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """The exact two-sided interval for a share of which `k` of `n` were seen (Clopper and Pearson 1934)."""
     if not (0 <= k <= n < math.inf and n >= 1 and k == int(k) and n == int(n) and 0 < level < 1):
         raise ValueError(f"{k} of {n} at level {level}: give whole numbers 0 <= k <= n, n >= 1, and 0 < level < 1.")
+    if int(n) > COUNTED:
+        raise ValueError(f"n is too large; give at most {COUNTED:,}: beyond it scipy's quantiles are not exact.")
     from scipy.special import betaincinv
 
     tail = (1 - level) / 2
@@ -33,7 +38,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95, draws: int = 2000) -> 
 
     Where all values are equal the interval has no width: a bootstrap cannot say more than it has seen.
     """
-    x = scores(values, "values").astype(np.float64)
+    x = floats(values, "values")
     if not np.isfinite(x).all() or not 0 < level < 1 or draws < 1:
         raise ValueError(f"values at level {level}, {draws} draws: give finite numbers, 0 < level < 1 and draws >= 1.")
     rng, top = np.random.default_rng(0), float(abs(x).max())
@@ -52,7 +57,7 @@ def median_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, tupl
     """
     from scipy.stats import binom
 
-    x = np.sort(scores(values, "values").astype(np.float64))
+    x = np.sort(floats(values, "values"))
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; give a number above 0 and below 1.")
     n = len(x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,28 @@ def _in_floats(x: Array) -> bool:
 
 
 def array(x: Any) -> Array:
-    """What numpy makes of x. Of torch's tensors, known by their methods, the numbers: bfloat16 is no dtype of numpy's."""
-    if callable(getattr(x, "detach", None)):
+    """What numpy makes of x, but whole numbers in a list stay exact where numpy would round them to floats.
+
+    Of torch's tensors, and of a list of them, known by their methods, the numbers: bfloat16 is no dtype of numpy's.
+    Raises ValueError for masked arrays, whose mask would be lost.
+    """
+    if np.ma.is_masked(x):
+        raise ValueError("some numbers are masked: leave those out first, as x.compressed() or x[~x.mask] does.")
+    if not isinstance(x, Sequence) or isinstance(x, str | bytes):
+        return _plain(x)
+    values = [_plain(v)[()] if _is_tensor(v) else v for v in x] if any(map(_is_tensor, x)) else x
+    made = np.asarray(values)
+    if made.dtype.kind == "f" and any(isinstance(v, int | np.integer) and abs(int(v)) > EXACT for v in values):
+        return np.array([v.item() if isinstance(v, np.generic) else v for v in values], object)
+    return made
+
+
+def _is_tensor(x: Any) -> bool:
+    return callable(getattr(x, "detach", None))
+
+
+def _plain(x: Any) -> Array:
+    if _is_tensor(x):
         x = x.detach().cpu()
         x = x.double() if x.is_floating_point() else x
     return np.asarray(x)
@@ -62,8 +83,18 @@ def scores(x: ArrayLike, name: str) -> Array:
     return s.astype(np.uint8) if s.dtype == np.bool_ else s
 
 
+def floats(x: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Scores as float64. Raises ValueError also where one is too large for it."""
+    s = scores(x, name)
+    try:
+        with np.errstate(over="raise"):
+            return s.astype(np.float64)
+    except ArithmeticError:
+        raise ValueError(f"{name} holds a number too large for float64; give numbers up to 1.7e308.") from None
+
+
 def confidences(x: ArrayLike) -> NDArray[np.float64]:
-    c = scores(x, "confidence").astype(np.float64)
+    c = floats(x, "confidence")
     if c.min() < 0 or c.max() > 1:
         raise ValueError(f"confidence reaches from {c.min()} to {c.max()}; give probabilities, from 0 to 1.")
     return c
@@ -71,7 +102,7 @@ def confidences(x: ArrayLike) -> NDArray[np.float64]:
 
 def bools(x: ArrayLike) -> NDArray[np.float64]:
     """True and False, or 1 and 0, as float64."""
-    made = scores(x, "correct").astype(np.float64)
+    made = floats(x, "correct")
     if not np.isin(made, (0, 1)).all():
         raise ValueError("correct holds other numbers than 0 and 1; give True where the answer is right.")
     return made

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from ._words import counted
 from .errors import TrainingError
@@ -39,13 +41,19 @@ def copied(model: nn.Module) -> nn.Module:
         raise TrainingError(
             f"{lazy[0]!r} has no weights yet, the first call would draw them at random: run the net once and load its weights"
         )
+    remedy = (
+        "Give it real weights, no meta tensors; where it has an old weight_norm or spectral_norm, call "
+        "torch.nn.utils.remove_weight_norm or remove_spectral_norm, or use those of nn.utils.parametrizations"
+    )
+    for name, module in model.named_modules():
+        if any(isinstance(hook, SpectralNorm | WeightNorm) for hook in module._forward_pre_hooks.values()):
+            raise TrainingError(
+                f"the net cannot be copied after a call (an old norm of the weights in {name!r}). {remedy}"
+            )
     try:
         return copy.deepcopy(model).cpu().float()
     except (RuntimeError, TypeError) as error:  # meta tensors: a kind of RuntimeError
-        raise TrainingError(
-            f"the net cannot be copied ({str(error)[:200]}). Give it real weights, no meta tensors; where it has an old "
-            "weight_norm or spectral_norm, call torch.nn.utils.remove_weight_norm, or use those of nn.utils.parametrizations"
-        ) from error
+        raise TrainingError(f"the net cannot be copied ({str(error)[:200]}). {remedy}") from error
 
 
 def mode_check(body: nn.Module) -> Check:
@@ -80,8 +88,10 @@ def channels_of(body: nn.Module, pixels: Tensor) -> int:
                 "the net takes four channels: a judge sees red, green and blue. Wrap a net of three, or of gray"
             )
         return channels
+    n, _, height, width = pixels.shape
     raise TrainingError(
-        f"the net fails on pixels {list(pixels.shape)}: {str(errors[3])[:300]}. Check --size and what its forward takes"
+        f"the net fails on pixels {list(pixels.shape)}: {str(errors[3])[:300]}; and on gray ones {[n, 1, height, width]}: "
+        f"{str(errors[1])[:300]}. Check --size and what its forward takes"
     ) from errors[3]
 
 
@@ -116,8 +126,17 @@ def output_check(net: nn.Module, pixels: Tensor, classes: int) -> tuple[Check, b
         said, again = net(pixels), net(pixels)
     if not isinstance(said, Tensor) or said.shape != (len(pixels), classes):
         shape = list(said.shape) if isinstance(said, Tensor) else type(said).__name__
+        remedy = ""
+        if not isinstance(said, Tensor):
+            remedy = ". Wrap a net whose forward gives the logits alone, such as its .logits"
+        elif classes == 2 and said.numel() == len(pixels):
+            remedy = (
+                ". It has one output z, made for a sigmoid: wrap a net that gives torch.cat((0 * z, z), 1), z before the sigmoid "
+                "and [B, 1], the second label being what a large z means"
+            )
         raise TrainingError(
-            f"the net gives {shape} for 4 pictures and there are {classes} labels: expected [4, {classes}]"
+            f"the net gives {shape} for {len(pixels)} pictures and there are {classes} labels: expected "
+            f"[{len(pixels)}, {classes}]{remedy}"
         )
     if not torch.isfinite(said).all():
         raise TrainingError(
@@ -157,6 +176,23 @@ def output_check(net: nn.Module, pixels: Tensor, classes: int) -> tuple[Check, b
     return Check("logits", True, "rows are not probabilities"), False
 
 
+def shapes_check(net: nn.Module, shapes: Sequence[tuple[int, int]], classes: int) -> None:
+    """Raises TrainingError where a net for mode "fit" has no answer to a picture of one of the shapes (height, width)."""
+    g = torch.Generator().manual_seed(0)
+    for height, width in shapes:
+        try:
+            with torch.no_grad():
+                said = net(torch.rand((1, 3, height, width), generator=g))
+            good, why = said.shape == (1, classes) and bool(torch.isfinite(said).all()), "no finite row of logits"
+        except Exception as error:  # whatever a stranger's net raises
+            good, why = False, str(error)[:300]
+        if not good:
+            raise TrainingError(
+                f'the net fails on pixels [1, 3, {height}, {width}], and mode "fit" gives it pictures of many shapes: wrap it '
+                f'with mode "stretch" or "crop". {why}'
+            )
+
+
 def last_linear(body: nn.Module, inputs: Tensor, classes: int) -> str | None:
     """The name of the linear layer whose output, untouched, is what the net gives for `inputs`; None where there is none.
 
@@ -164,7 +200,10 @@ def last_linear(body: nn.Module, inputs: Tensor, classes: int) -> str | None:
     """
     met: list[tuple[str, Tensor, Tensor]] = []
     hooks = [
-        module.register_forward_hook(lambda _, given, made, name=name: met.append((name, given[0], made)))
+        module.register_forward_hook(
+            lambda _, given, named, made, name=name: met.append((name, given[0] if given else named["input"], made)),
+            with_kwargs=True,
+        )
         for name, module in body.named_modules()
         if name and isinstance(module, nn.Linear) and module.out_features == classes
     ]
@@ -196,7 +235,8 @@ def without(body: nn.Module, name: str) -> nn.Module:
 def gradient_check(net: nn.Module, pixels: Tensor) -> Check:
     x = pixels.clone().requires_grad_(True)
     try:
-        (slope,) = torch.autograd.grad(net(x).logsumexp(1).sum(), x)
+        with torch.enable_grad():  # callers may have switched gradients off
+            (slope,) = torch.autograd.grad(net(x).logsumexp(1).sum(), x)
         seen = bool(torch.isfinite(slope).all() and slope.abs().max() > 0)
     except RuntimeError:
         seen = False

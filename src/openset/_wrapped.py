@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +83,7 @@ class Wrapped(nn.Module):
         guard takes those of the folder for known and these for strange. refuse: the label that means "no", such as "other":
         the certified guard gives it what is not believed; None: all labels share that. Raises TrainingError, DataError.
         """
+        refuse = unicodedata.normalize("NFC", refuse) if isinstance(refuse, str) else refuse  # as the labels are
         check_asked(self, head, refuse, has_out=bool(out))
         places = [os.fspath(folder) for folder in out]
         listing = list_pictures(os.fspath(data), places, scheme="plain", seed=seed, tell=lambda *_: None)
@@ -96,10 +99,11 @@ class Wrapped(nn.Module):
         taught, told = apart(material, refuse) if listing.alone and head in NEED_OUT else (material, [])
         if head in NEED_OUT:
             check_taught(head, taught, places)
-        net = Bare(self)
-        fitted, lowered = fit_head(net, head, taught, order, None if refuse is None else self.labels.index(refuse))
         truth = np.concatenate((order[material.test.targets], np.full(len(material.out_test), -1, np.int64)))
-        said, once = probabilities_of(net, fitted, material.test.pictures, material.out_test), material.once()
+        with torch.inference_mode(False):  # callers may have switched gradients off
+            net = Bare(copy.deepcopy(self)).eval()  # a copy, so that our own mode stays what it is
+            fitted, lowered = fit_head(net, head, taught, order, None if refuse is None else self.labels.index(refuse))
+            said, once = probabilities_of(net, fitted, material.test.pictures, material.out_test), material.once()
         self.held = (said[once], truth[once])
         self.head = fitted
         self.facts = {"head": head, "refuse": refuse, "seed": seed, "notes": [*listing.notes, *notes, *told, *lowered]}
@@ -112,15 +116,17 @@ class Wrapped(nn.Module):
         """Write the judge file, head baked in, with the thresholds that the held-out pictures suffice for, and open it.
 
         A net that was not fitted has no thresholds: everything is "unknown" until `openset calibrate` is given pictures.
+        prevalence: each label's share in the field. Raises TrainingError for other names, and what `openset.export` raises.
         """
         from .export import export
         from .judge import open_judge
 
+        field = None if prevalence is None else self._field(prevalence)
         thresholds: dict[str, Threshold] = {}
         without = dict.fromkeys(self.labels, "not calibrated yet")
         if self.held is not None:
             thresholds, without = fit_thresholds(
-                *self.held, self.labels, precision=precision, delta=delta, prevalence=prevalence,
+                *self.held, self.labels, precision=precision, delta=delta, prevalence=field,
                 assumption=HELD_ASSUMPTION,
             )  # fmt: skip
         said = {check.name: check.said for check in self.checks if not check.ok}
@@ -128,6 +134,16 @@ class Wrapped(nn.Module):
         info = JudgeInfo(self.labels, self.preprocess, thresholds, facts, self.findings, name=Path(path).stem)
         export(Bare(self), path, info, head=self.head)
         return open_judge(path)
+
+    def _field(self, prevalence: Mapping[str, float]) -> dict[str, float]:
+        """The shares by our labels, names composed as they are (NFC). Raises TrainingError for other names."""
+        given = prevalence if isinstance(prevalence, Mapping) else {}
+        made = {unicodedata.normalize("NFC", str(name)): share for name, share in given.items()}
+        if set(made) != set(self.labels) or len(made) != len(given):
+            raise TrainingError(
+                f"prevalence={prevalence!r} cannot be: give each label's share once, of {', '.join(self.labels)}"
+            )
+        return made
 
     def audit(self, *, rays: int = 4, seed: int = 0) -> Finding:
         """The share of rays alpha * noise that end at confidence 1, alpha -> infinity: exact (`openset.audit.limits`).

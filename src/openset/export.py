@@ -95,15 +95,23 @@ class Graph(nn.Module):
 
 
 def check_parity(graph: nn.Module, judge: Judge, tolerance: float = TOLERANCE) -> Mapping[str, float]:
-    """The worst difference between torch and onnxruntime for each output. Raises TrainingError above `tolerance`.
+    """The worst difference between torch and onnxruntime for each output. Raises TrainingError above `tolerance`, and where torch fails.
 
     Outside [0, 1], where a difference is larger, four times what torch's own float32 differs from its float64 on these pixels is taken
     off: there a deep net can round to more than 1e-4, and on which side is chance.
     """
     worst = dict.fromkeys(OUTPUTS, 0.0)
     for name, pixels in parity_pixels(judge.info.preprocess):
-        with torch.no_grad():
-            expected = dict(zip(OUTPUTS, graph(torch.from_numpy(pixels)), strict=True))
+        try:
+            with torch.no_grad():
+                expected = dict(zip(OUTPUTS, graph(torch.from_numpy(pixels)), strict=True))
+        except Exception as error:  # whatever a stranger's net raises
+            fit = judge.info.preprocess.mode == "fit"
+            remedy = 'use mode "stretch" or "crop"' if fit else "its forward must take any number of pictures"
+            raise TrainingError(
+                f"The net fails on the pixels {name!r} of shape {list(pixels.shape)}, which a judge of mode "
+                f'"{judge.info.preprocess.mode}" meets: {remedy}. Nothing was written. {str(error)[:300]}'
+            ) from error
         got = judge.outputs(pixels)
         for key in OUTPUTS:
             right = expected[key].numpy().astype(np.float64)
@@ -140,16 +148,23 @@ def _in_float64(graph: nn.Module, pixels: Pixels) -> dict[str, np.ndarray] | Non
 def parity_pixels(pre: Preprocess) -> Iterator[tuple[str, Pixels]]:
     """Named batches float32 [B, 3, H, W]: random, picture-like and extreme; B = 1 and 3; several shapes for "fit"."""
     rng = np.random.default_rng(0)
-    full = math.ceil(pre.size / pre.multiple) * pre.multiple if pre.mode == "fit" else pre.size
+    (full, _), *others = parity_shapes(pre)
     yield "random, three", rng.random((3, 3, full, full), dtype=np.float32)
     for name, pixels in _pictures(full, full, rng).items():
         yield name, pixels[None]
-    if pre.mode == "fit":
-        some = max(pre.multiple, round(0.7 * full / pre.multiple) * pre.multiple)
-        for h, w in ((full, some), (some, full), (full, pre.multiple), (pre.multiple, full)):
-            pictures = _pictures(h, w, rng)
-            yield "pictures of another shape, three", np.stack([pictures[k] for k in ("gradient", "blocks", "page")])
-            yield "random, another shape", rng.random((1, 3, h, w), dtype=np.float32)
+    for h, w in others:
+        pictures = _pictures(h, w, rng)
+        yield "pictures of another shape, three", np.stack([pictures[k] for k in ("gradient", "blocks", "page")])
+        yield "random, another shape", rng.random((1, 3, h, w), dtype=np.float32)
+
+
+def parity_shapes(pre: Preprocess) -> list[tuple[int, int]]:
+    """[(height, width)] that a judge meets: the largest square first; for "fit" also lower, narrower and line-thin ones."""
+    if pre.mode != "fit":
+        return [(pre.size, pre.size)]
+    full, thin = math.ceil(pre.size / pre.multiple) * pre.multiple, pre.multiple
+    some = max(thin, round(0.7 * full / thin) * thin)
+    return [(full, full), (full, some), (some, full), (full, thin), (thin, full)]
 
 
 def _pictures(h: int, w: int, rng: np.random.Generator) -> dict[str, Pixels]:

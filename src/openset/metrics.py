@@ -3,7 +3,7 @@
 Conventions, once: scores are confidences, higher = surer; `inside` are scores of pictures that are a class, `outside`
 of pictures that are none. Ties count exactly. Any real dtype is taken, whole numbers of any size without rounding, and
 torch's tensors with or without a gradient; infinite scores are ordered as such. NaN, an empty side, another shape than
-[N], and text are a ValueError. Nothing is passed through a sigmoid, thinned or interpolated: the numbers are shares of
+[N], masked numbers and text are a ValueError. Nothing is passed through a sigmoid, thinned or interpolated: the numbers are shares of
 pairs or of pictures.
 
 Which side is positive differs between tools, so it is named here: in the papers on CEDA, ACET and CCU inside is
@@ -87,7 +87,7 @@ def ece(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:
     Bins of equal width, closed on the right, 0 in the first (Guo et al. 2017, arXiv 1706.04599, section 2).
     """
     c, right = confidences(confidence), bools(correct)
-    if c.shape != right.shape or bins < 1 or bins != int(bins):
+    if c.shape != right.shape or not 1 <= bins < math.inf or bins != int(bins):
         raise ValueError(f"{len(c)} confidences, {len(right)} correct, {bins} bins: give as many of both, bins >= 1.")
     bins = int(bins)
     ends = np.arange(1, bins + 1) / bins  # 0.07 ends the 7th of 100 bins, though 0.07 * 100 > 7 in float64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import unicodedata
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -78,11 +79,16 @@ def wrap(
         raise typer.BadParameter("--head and --data go together: a head is fitted on pictures.")
     if refuse is not None and head is not Head.certified:
         raise typer.BadParameter("--refuse goes with --head certified.")
+    if out and head is Head.none:
+        raise typer.BadParameter("--out goes with --head: a head learns from pictures that are no class.")
+    field = shares(prevalence or ())
     needs("Wrapping a net", ["torch", "safetensors", "onnx", "onnxscript"], "train")
     from ..calibrate import shares as by_label
+    from ..onnxbytes import check_target
     from ..wrapping import wrap as wrap_net
     from .modules import net_of
 
+    check_target(output)  # before pictures are read and a head is fitted
     wrapped = wrap_net(
         net_of(net),
         labels=[label.strip() for label in labels.split(",")],
@@ -92,6 +98,7 @@ def wrap(
         mode=mode.value,
         weights=weights,
     )
+    each = by_label(wrapped.labels, field)
     for check in wrapped.checks:
         line = f"{check.name}: {check.said}"
         say(f"  {printable(line)}") if check.ok else remark(line)
@@ -100,12 +107,11 @@ def wrap(
         share = found.detail if found.value is None else f"{found.value:.0%} of {rays}, {found.kind}"
         say(printable(f"  {found.name}: {share}"))
     if head is not Head.none and data is not None:
-        wrapped.fit(cast("HeadName", head.value), data, out=out or (), refuse=refuse, seed=seed)
+        no = None if refuse is None else unicodedata.normalize("NFC", refuse)  # as the labels are
+        wrapped.fit(cast("HeadName", head.value), data, out=out or (), refuse=no, seed=seed)
         for note in cast("list[str]", wrapped.facts["notes"]):
             remark(note)
-    judge = wrapped.export(
-        output, precision=precision, delta=delta, prevalence=by_label(wrapped.labels, shares(prevalence or ()))
-    )
+    judge = wrapped.export(output, precision=precision, delta=delta, prevalence=each)
     for label in judge.labels:
         t = judge.info.thresholds.get(label)
         why = judge.info.facts["no_threshold"].get(label, "")

@@ -64,7 +64,7 @@ def fit_certified_guard(
     with torch.no_grad():
         h = inside[:1] if front is None else front(inside[:1])
         channels, stride = h.shape[1], 2 if front is None else 1  # a front end has halved the picture already
-    with seeded(seed):
+    with torch.inference_mode(False), torch.enable_grad(), seeded(seed):  # callers may have switched gradients off
         layers = nn.ModuleList(
             [
                 nn.Conv2d(channels, width, 3, padding=1, stride=stride),

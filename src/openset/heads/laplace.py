@@ -60,8 +60,6 @@ def fit_laplace(last: nn.Linear, features: Tensor, targets: ArrayLike, *, batch:
             from laplace import Laplace
     except ImportError as error:
         raise MissingExtraError("Last-layer Laplace", "laplace-torch", "laplace") from error
-    from torch.utils.data import DataLoader, TensorDataset
-
     y = np.asarray(targets)
     if features.dim() != 2 or features.shape[1] != last.in_features or not len(features):
         raise ValueError(
@@ -73,15 +71,22 @@ def fit_laplace(last: nn.Linear, features: Tensor, targets: ArrayLike, *, batch:
         raise ValueError(
             f"targets {list(y.shape)} of {y.dtype}: give class numbers [{len(features)}], not one-hot rows"
         )
+    with torch.inference_mode(False), torch.enable_grad():  # callers may have switched gradients off
+        return _posterior(Laplace, last, features, torch.from_numpy(y.astype(np.int64)), batch)
+
+
+def _posterior(laplace: Any, last: nn.Linear, features: Tensor, targets: Tensor, batch: int) -> LastLayerLaplace:
+    from torch.utils.data import DataLoader, TensorDataset
+
     layer = nn.Linear(last.in_features, last.out_features, bias=last.bias is not None).double()
     with torch.no_grad():
         layer.weight.copy_(last.weight)
         if last.bias is not None:
             layer.bias.copy_(last.bias)
-    pairs = TensorDataset(features.detach().double(), torch.from_numpy(y.astype(np.int64)))
+    pairs = TensorDataset(features.detach().to(torch.float64, copy=True), targets)
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")
-        made: Any = Laplace(nn.Sequential(layer), "classification", subset_of_weights="all", hessian_structure="kron")
+        made: Any = laplace(nn.Sequential(layer), "classification", subset_of_weights="all", hessian_structure="kron")
         try:
             made.fit(DataLoader(pairs, batch_size=batch))
             made.optimize_prior_precision(method="marglik")

@@ -34,12 +34,13 @@ class PeerDetector:
 
     def fit(self, pixels: Tensor, targets: ArrayLike, *, batch: int = 64) -> Self:
         """Fit on training pictures [N, 3, H, W] with class numbers [N], 0 to K - 1; detectors that need none are left as
-        they are. Raises ValueError for other targets, TrainingError where the detector fails."""
+        they are. Raises ValueError for other targets and for batch below 1, TrainingError where the detector fails."""
         from torch.utils.data import DataLoader, TensorDataset
 
         y = np.asarray(targets)
         if y.shape != (len(pixels),) or y.dtype.kind not in "iu" or (len(y) and y.min() < 0):
             raise ValueError(f"targets {list(y.shape)} of {y.dtype}: give class numbers [{len(pixels)}]")
+        _check_batch(batch)
         pairs = TensorDataset(pixels, torch.from_numpy(y.astype(np.int64)))
         try:
             self.detector.fit(DataLoader(pairs, batch_size=batch))
@@ -49,15 +50,20 @@ class PeerDetector:
 
     def confidence(self, pixels: Tensor, *, batch: int = 64) -> NDArray[np.float64]:
         """[N, 3, H, W] -> [N], higher = surer, of any size and sign. Raises TrainingError where the detector fails, is not
-        fitted, or gives other than one finite number for each picture."""
+        fitted, or gives other than one finite number for each picture, ValueError for batch below 1."""
+        _check_batch(batch)
         parts = []
         for part in pixels.split(batch) if len(pixels) else ():
             try:
-                score = self.detector.predict(part)
+                score = torch.as_tensor(self.detector.predict(part)).detach().double().cpu()
             except Exception as error:
                 raise TrainingError(f"{self.name} failed: {type(error).__name__}: {error}") from error
-            score = torch.as_tensor(score).detach().double().reshape(len(part), -1)
-            if score.shape[1] != 1 or not torch.isfinite(score).all():
+            if score.numel() != len(part) or not torch.isfinite(score).all():
                 raise TrainingError(f"{self.name} gave no single finite score for each picture")
-            parts.append(-score[:, 0].numpy())
+            parts.append(-score.reshape(-1).numpy())
         return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _check_batch(batch: int) -> None:
+    if batch < 1:
+        raise ValueError(f"batch {batch} must be at least 1")

@@ -7,6 +7,7 @@ nothing either: logits that grow without end still give confidence 1, whatever t
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,9 +26,10 @@ class Temperature(nn.Module):
 
     def __init__(self, temperature: float) -> None:
         super().__init__()
-        if not (math.isfinite(temperature) and temperature > 0):
-            raise ValueError(f"a temperature must be above 0, got {temperature}")
-        self.register_buffer("temperature", torch.tensor(float(temperature)))
+        made = torch.tensor(float(temperature) if math.isfinite(temperature) else math.nan, dtype=torch.float32)
+        if not 0 < made < math.inf:
+            raise ValueError(f"a temperature must be above 0 and finite, in float32 too, got {temperature}")
+        self.register_buffer("temperature", made)
 
     def forward(self, outputs: dict[str, Tensor]) -> Tensor:
         return torch.log_softmax(outputs["logits"] / self.temperature, 1)
@@ -38,18 +40,21 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> Temperature:
 
     The cross entropy is convex in 1 / temperature; the search is bounded to [.02, 50] and its optimum is checked. Raises
     ValueError for shapes, one-hot targets or numbers that are not finite, TrainingError where the optimum lies at a bound (all
-    answers right, or no better than chance): no temperature is to be had from such pictures.
+    answers right, or no better than chance) or every row of logits is constant: no temperature is to be had from such pictures.
     """
     from scipy.optimize import minimize_scalar
 
-    logits = logits.detach() if isinstance(logits, Tensor) else logits
-    x, y = np.asarray(logits, np.float64), np.asarray(targets)
+    x, y = np.asarray(_plain(logits), np.float64), np.asarray(_plain(targets))
     if x.ndim != 2 or not len(x) or x.shape[1] < 2 or not np.isfinite(x).all():
         raise ValueError(f"logits {list(x.shape)}: give finite numbers [N, K] with N >= 1 and K >= 2")
     if y.shape != (len(x),) or y.dtype.kind not in "iu":
         raise ValueError(f"targets {list(y.shape)} of {y.dtype}: give class numbers [{len(x)}], not one-hot rows")
     if y.min() < 0 or y.max() >= x.shape[1]:
         raise ValueError(f"targets from {y.min()} to {y.max()}: classes are 0 to {x.shape[1] - 1}")
+    if (x == x[:, :1]).all():
+        raise TrainingError(
+            "the logits of each picture are all the same, and no temperature changes what they say: give those of a trained net"
+        )
     right = x[np.arange(len(x)), y]
 
     def loss(inverse: float) -> float:
@@ -71,3 +76,11 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> Temperature:
             "Give more pictures that the net was not trained on"
         )
     return Temperature(1 / best)
+
+
+def _plain(x: Any) -> Any:
+    """What numpy can take: of torch's tensors the numbers, wherever they lie; bfloat16 is no dtype of numpy's."""
+    if not isinstance(x, Tensor):
+        return x
+    x = x.detach().cpu()
+    return (x.double() if x.is_floating_point() else x).numpy()
