@@ -12,11 +12,9 @@ from torch import Tensor, nn
 
 from ..errors import AuditError
 from ..types import Kind
-from ._rounding import NOISE, judged, leads
-from ._steps import Rows
+from ._judged import Ends, settled
+from ._rounding import followed
 from ._trace import PiecewiseNet, trace
-
-TIE = 1e-13  # top slopes closer than this, relative to the largest, count as equal
 
 
 @dataclass(frozen=True)
@@ -25,10 +23,11 @@ class Limits:
 
     classes: int64, the limit class (on a tie of slopes the one with the largest offset). confidence: its softmax in
     the limit: 1, or the softmax of the offsets over the m tied classes (all K where every slope is 0). tied: bool
-    [B, K], the classes with the top slope. last_alpha: for every alpha above it no unit switches any more; 0 where none
-    ever does. slope, offset: [B, K], the logits are alpha * slope + offset for alpha > last_alpha. margin: no slope
-    that decides a sign or a class is smaller, over the magnitude of what was summed into it: below 1e-12 rounding may
-    have decided. decided: up to this alpha it decided none; inf where the margin suffices.
+    [B, K], the classes with the top slope. margin: the least lead of the top slope over one not tied, in bounds of what
+    rounding can have done to both; where offsets decide, no larger than theirs. Below 1 rounding may have decided. slope,
+    offset: [B, K], the logits are alpha * slope + offset for alpha > last_alpha, behind which no unit switches but those
+    that are rounding alone at every alpha; 0 where none ever does. decided: up to this alpha rounding decided no sign of
+    those that hold at infinity, nor the class; inf where it never did, and then last_alpha and offset are known too.
 
     It is NOT a statement about pictures: alpha * x leaves [0, 1].
     """
@@ -44,8 +43,8 @@ class Limits:
 
     @property
     def kind(self) -> Kind:
-        """'proved' (float64) where every ray's signs are beyond rounding, else 'measured'."""
-        return "proved" if bool((self.margin >= NOISE).all()) else "measured"
+        """Of classes, confidence and tied: 'proved' where every ray's are beyond rounding, else 'measured'."""
+        return "proved" if bool((self.margin >= 1).all()) else "measured"
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -73,45 +72,13 @@ def check_rays(x: Tensor, batch: int) -> None:
         raise AuditError(f"rays are computed at least one at a time, got batch = {batch}")
 
 
-class _AtInfinity:
-    """Signs at infinity, and what was met on the way. margin: a lower bound, by the net's gains."""
-
-    def __init__(self, x: Tensor, gains: tuple[Tensor, ...]) -> None:
-        self.margin = x.new_full((len(x),), torch.inf)
-        self.last = x.new_zeros(len(x))
-        self.gains = iter(gains)
-        self.largest = x.flatten(1).abs().amax(1)  # |slope| at the ReLUs so far, and in x
-
-    def __call__(self, name: str, rows: Rows) -> Tensor:
-        value = rows.values[name]
-        slope, offset = value.chunk(2)
-        size, gain = slope.abs(), next(self.gains)
-        largest = size.flatten(1).amax(1)
-        mask, switch = slope > 0, torch.div(offset, slope)
-        flat = size == 0
-        size.div_(gain)
-        if flat.any():
-            mask |= flat & (offset > 0)
-            switch.masked_fill_(flat, 0.0)
-            size.masked_fill_(flat & ((offset == 0) | (gain == 0)), torch.inf)
-        self.margin = torch.fmin(self.margin, size.flatten(1).amin(1) / self.largest)  # 0 / 0 where x is 0
-        self.last = torch.maximum(self.last, switch.flatten(1).amin(1).neg())
-        if name != "_d":
-            self.largest = torch.maximum(self.largest, largest)
-        return torch.cat((mask, mask))
-
-
 def _limits(lines: PiecewiseNet, x: Tensor) -> tuple[Tensor, ...]:
-    n = len(x)
-    met = _AtInfinity(x, lines.gains)
+    n, ends = len(x), Ends(len(x))
+    pairs = torch.cat((x, torch.zeros_like(x)))
     weight = torch.cat((x.new_zeros(n), x.new_ones(n)))
-    slope, offset = lines.run(Rows(weight), torch.cat((x, torch.zeros_like(x))), met).chunk(2)
-    top = slope.amax(1, keepdim=True)
-    tied = slope >= top - TIE * slope.abs().amax(1, keepdim=True)
+    values, bounds = followed(lines, weight, pairs, torch.zeros_like(pairs), ends)
+    (slope, offset), (es, eo) = values.chunk(2), bounds.chunk(2)
+    tied, margin, decided = settled(lines, slope, offset, es, eo)
     confidence, classes = offset.masked_fill(~tied, -float("inf")).softmax(1).max(1)
-    margin = torch.fmin(met.margin, leads(slope, lines.gains[-1] * met.largest[:, None])[0].amin(1))
-    decided = torch.full_like(margin, torch.inf)
-    close = (margin < NOISE).nonzero()[:, 0]
-    for some in close.split(-(-n // 2)) if len(close) else ():  # twice the rows
-        margin[some], decided[some] = judged(lines, x[some])
-    return classes, confidence, tied, margin, met.last, slope.clone(), offset.clone(), decided
+    decided = torch.minimum(decided, ends.decided)
+    return classes, confidence, tied, margin, ends.last, slope.clone(), offset.clone(), decided

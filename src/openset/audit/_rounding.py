@@ -1,14 +1,19 @@
-"""Where rounding may have decided a sign at infinity: each slope against the magnitude of what was summed into it.
+"""How far rounding can have moved each value of a net: a bound beside each value, carried through every layer.
 
-Beside each row runs its size: the same sums since the last ReLU with |weight| and |value|, which cannot cancel. A slope
-below NOISE of its size may be rounding alone. At a ReLU the size begins anew with the value, but where that is noise. The
-sign of noise matters where the offset is none: there alpha * slope + offset switches at some alpha, or never.
+A sum of n products rounds by U n |w| |v| at most (Higham 2002, Accuracy and Stability of Numerical Algorithms, section
+3.1), and hands on |w| times the bounds of what it sums:
+
+    bound = |w| (bound_v + U n |v|)
+
+So nothing is forgotten: a value that cancelled keeps the bound of what it was. A kink hands on the bound of the side taken;
+where its sign is in doubt, that of either side and what lies between them. It is a proof for what float64 sums in any order,
+fused or not; products below 1e-308, which go under, are 0 here. A batch-norm's scale is taken as rounded from its statistics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,125 +23,90 @@ from ._steps import AFFINE, KINKS, Rows
 if TYPE_CHECKING:
     from ._trace import PiecewiseNet, Step
 
-NOISE = 1e-12
+U = 1.2e-16  # 2^-53, and what is rounded in the bounds themselves
+TINY = 1e-290  # beside numbers that are not 0: what may have gone under
 RUN = {**AFFINE, **KINKS}
+RELUS = ("relu", "leaky_relu")
 NUMBERS = ("add", "sub", "rsub", "mul", "div", "leaky_relu")  # numbers are weights there, else axes and sides
 PADS = ("pad", "constant_pad_nd")
+BATCH_NORM = "_native_batch_norm_legit_no_training"
+WEIGHED = {"linear": 0, "conv2d": 0, "addmm": -1, "mm": -1, "matmul": -1}  # the weight's axis of outputs
+SUMS = ("sum", "mean", "avg_pool2d", "adaptive_avg_pool2d")
+ROUNDINGS = {BATCH_NORM: 8, "leaky_relu": 1} | dict.fromkeys((*WEIGHED, *SUMS, "add", "sub", "rsub", "mul", "div"), 2)
 
 
-def gains(lines: PiecewiseNet) -> tuple[Tensor, ...]:
-    """For each kink met, then the logits: its size if all values at the last ReLUs were 1, the largest of each channel.
+class Kinks(Protocol):
+    """The signs of a pass, and which of them are in doubt. met: of the last ReLU (doubt, |value|, bound)."""
 
-    So no size there is larger than gain times the largest |value| at the ReLUs before and in the input.
-    """
-    rows, found = Rows(torch.zeros(1, dtype=torch.float64)), []
+    met: tuple[Tensor, Tensor, Tensor]
 
-    def see(name: str, under_way: Rows) -> None:
-        found.append(_channels(_size(name, under_way)))
+    def positive(self, name: str, rows: Rows) -> Tensor: ...
 
-    rows.values = {lines.source: torch.ones((1, *lines.shape), dtype=torch.float64)}
-    with torch.no_grad():
-        for step in lines.steps:
-            run, args, kwargs = _sized(step)
-            out = run(rows, see, *args, **kwargs)
-            if step.target in ("relu", "leaky_relu"):
-                numbers = (v for v in (*args[1:], *kwargs.values()) if isinstance(v, float | int))
-                out = torch.full_like(out, max((1.0, *numbers)))
-            _forget(rows, step)
-            rows.values[step.out] = out
-    return (*found, rows.values[lines.output])
+    def passes(self, name: str, bounds: Rows) -> Tensor: ...
 
 
-def judged(lines: PiecewiseNet, x: Tensor) -> tuple[Tensor, Tensor]:
-    """float64 x [B, *shape] -> (margin, decided), both [B], as `Limits` has them, exactly; some four plain passes."""
-    n = len(x)
-    weight = torch.cat((x.new_zeros(n), x.new_ones(n)))
-    rows, sizes, found = Rows(weight), Rows(weight), _Found(n)
-    rows.values = {lines.source: torch.cat((x, torch.zeros_like(x)))}
-    sizes.values = {lines.source: rows.values[lines.source].abs()}
+def followed(lines: PiecewiseNet, weight: Tensor, z: Tensor, bound: Tensor, kinks: Kinks) -> tuple[Tensor, Tensor]:
+    """Rows z [R, *shape], known to `bound`, with constants weighed by weight [R] -> (logits, bounds), [R, K]; two passes."""
+    rows, bounds = Rows(weight, {lines.source: z}), {lines.source: bound}
     for step in lines.steps:
-        run, args, kwargs = _sized(step)
-        out = RUN[step.target](rows, found.positive, *step.args, **step.kwargs)
-        size = run(sizes, found.passes, *args, **kwargs)
-        if step.target in KINKS:
-            size = torch.where(out.abs() < NOISE * size, size, out.abs())
-        for held, value in ((rows, out), (sizes, size)):
-            _forget(held, step)
-            held.values[step.out] = value
-    found.take(*leads(rows.values[lines.output][:n], sizes.values[lines.output][:n]))
-    return found.margin, found.decided
+        names = [name for name in _inputs((*step.args, *step.kwargs.values())) if name in bounds]
+        u = U * _terms(step, max(rows.values[name][0].numel() for name in names))
+        given = {name: rounded(bounds[name], rows.values[name], u) for name in names}
+        out = RUN[step.target](rows, kinks.positive, *step.args, **step.kwargs)
+        args, kwargs = _magnitudes(step)
+        target = "alias" if step.target == "neg" else step.target
+        wrong = RUN[target](Rows(u * weight, given), kinks.passes, *args, **kwargs)
+        if step.target in RELUS:
+            (doubt, size, before), steepest = kinks.met, _steepest(step)
+            wrong = torch.where(doubt, (1 + steepest) * size + steepest * before, wrong)
+        for name in step.last:
+            rows.values.pop(name, None)
+            bounds.pop(name, None)
+        rows.values[step.out], bounds[step.out] = out, wrong
+    return rows.values[lines.output], bounds[lines.output]
 
 
-class _Found:
-    def __init__(self, n: int) -> None:
-        self.margin = torch.full((n,), torch.inf, dtype=torch.float64)
-        self.decided = self.margin.clone()
-        self.met: list[tuple[Tensor, Tensor]] = []
-
-    def positive(self, name: str, rows: Rows) -> Tensor:
-        value = rows.values[name]
-        mask = at_infinity(*value.chunk(2))
-        self.met.append((value, torch.cat((mask, mask))))
-        return self.met[-1][1]
-
-    def passes(self, name: str, sizes: Rows) -> Tensor:
-        """Whose size goes on: what is above 0, and at a ReLU noise of either sign."""
-        value, mask = self.met.pop(0)
-        size = _size(name, sizes)
-        noise = value.abs() < NOISE * size
-        slope, offset = value.flatten(1).abs().chunk(2)
-        s, o = size.flatten(1).chunk(2)
-        self.take(torch.where(offset > NOISE * o, slope / s, torch.inf), offset / (NOISE * s))
-        return mask if name == "_d" else mask | noise
-
-    def take(self, ratio: Tensor, alpha: Tensor) -> None:
-        ratio = ratio.nan_to_num(nan=torch.inf, posinf=torch.inf)  # 0 / 0: nothing was summed, so nothing was rounded
-        self.margin = torch.minimum(self.margin, ratio.amin(1))
-        self.decided = torch.minimum(self.decided, torch.where(ratio < NOISE, alpha, torch.inf).amin(1))
+def rounded(bound: Tensor, value: Tensor, u: float) -> Tensor:
+    """The bound of a value that is rounded to a relative u; the same for u = 0."""
+    return torch.where(value == 0, bound, bound + u * value.abs() + TINY) if u else bound
 
 
-def leads(slope: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits' slopes [B, K] and their sizes -> the top slope's lead over each class, in what was summed into both (where
-    the two are equal, the slope in that), and the alpha at which noise of that size is worth 1."""
-    top, winner = slope.max(1, keepdim=True)
-    both = size + size.gather(1, winner)
-    lead = torch.where(slope < top, top - slope, slope.abs()) / both
-    return torch.where(torch.arange(slope.shape[1]) == winner, torch.inf, lead), 1 / (NOISE * both)
+def _terms(step: Step, given: int) -> int:
+    """How often a product is rounded on its way through a step that is given so many numbers; 0 where it only moves them."""
+    n = ROUNDINGS.get(step.target, 0)
+    if step.target in WEIGHED:
+        weights = [v for v in (*step.args, *step.kwargs.values()) if isinstance(v, Tensor) and v.dim() > 1]
+        n += max((w.numel() // w.shape[WEIGHED[step.target]] for w in weights), default=given)
+    elif step.target in SUMS:  # no more than all of a picture
+        n += given
+    return n
 
 
-def at_infinity(slope: Tensor, offset: Tensor) -> Tensor:
-    """Is alpha * slope + offset above 0 for all large alpha?"""
-    return (slope > 0) | ((slope == 0) & (offset > 0))
+def _inputs(value: Any) -> set[str]:
+    if isinstance(value, tuple | list):
+        return set().union(*map(_inputs, value))
+    name = None if isinstance(value, Tensor) else getattr(value, "name", None)
+    return set() if name is None else {name}
 
 
-def _size(name: str, sizes: Rows) -> Tensor:
-    return sizes.values["_a"] + sizes.values["_b"] if name == "_d" else sizes.values[name]
+def _steepest(step: Step) -> float:
+    numbers = (v for v in (*step.args[1:], *step.kwargs.values()) if isinstance(v, float | int))
+    return max((1.0, *map(abs, numbers)))
 
 
-def _channels(size: Tensor) -> Tensor:
-    return size.amax(tuple(range(2, size.dim())), keepdim=True) if size.dim() > 2 else size
-
-
-def _forget(rows: Rows, step: Step) -> None:
-    for name in step.last:
-        rows.values.pop(name, None)
-
-
-def _sized(step: Step) -> tuple[Callable[..., Tensor], tuple[Any, ...], Mapping[str, Any]]:
-    """What a step does to sizes: the same with magnitudes for weights, so that nothing cancels."""
+def _magnitudes(step: Step) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """The step's arguments with magnitudes for weights, so that nothing cancels."""
     target, args, kwargs = step.target, step.args, dict(step.kwargs)
-    if target == "neg":
-        return RUN["alias"], args, {}
-    if target == "_native_batch_norm_legit_no_training":
+    if target == BATCH_NORM:
         x, weight, bias, mean, *rest = (_magnitude(v, False) for v in args)
-        return RUN[target], (x, weight, bias, -mean, *rest), kwargs
+        return (x, weight, bias, -mean, *rest), kwargs
     fixed = 2 if target in PADS else 0  # the picture and its sides
-    weights = target in (*NUMBERS, *PADS)
-    args = (*args[:fixed], *(_magnitude(v, weights) for v in args[fixed:]))
-    kwargs = {key: _magnitude(v, weights) for key, v in kwargs.items()}
+    numbers = target in (*NUMBERS, *PADS)
+    args = (*args[:fixed], *(_magnitude(v, numbers) for v in args[fixed:]))
+    kwargs = {key: _magnitude(v, numbers) for key, v in kwargs.items()}
     if target in ("sub", "rsub"):
         kwargs["alpha"] = -kwargs.get("alpha", 1)
-    return RUN[target], args, kwargs
+    return args, kwargs
 
 
 def _magnitude(value: Any, number: bool) -> Any:

@@ -10,7 +10,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from ..errors import AuditError
 from ._refusals import OTHERWISE, check_logits, copied, first_line, refusal
-from ._rounding import gains
 from ._steps import AFFINE, KINKS, Batch, Rows
 
 SIZED = ("expand", "full", "ones", "zeros", "new_full", "new_ones", "new_zeros")  # constants made once a picture
@@ -44,17 +43,13 @@ class Ref:
 
 @dataclass(frozen=True)
 class PiecewiseNet:
-    """A net whose logits are piecewise affine in its input. shape: of one input. width: numbers in its widest layer.
-
-    gains: of `_rounding.gains`.
-    """
+    """A net whose logits are piecewise affine in its input. shape: of one input. width: numbers in its widest layer."""
 
     steps: tuple[Step, ...]
     shape: tuple[int, ...]
     source: str
     output: str
     width: int
-    gains: tuple[Tensor, ...] = ()
 
     def run(self, rows: Rows, x: Tensor, positive: Callable[[str, Rows], Tensor | None]) -> Tensor:
         """Row i of x [R, *shape] with constants weighed by rows.weight[i] -> [R, classes].
@@ -89,7 +84,7 @@ def trace(net: nn.Module | PiecewiseNet, shape: tuple[int, ...]) -> PiecewiseNet
     own, x = copied(net).to("cpu", torch.float64), _two(tuple(shape))
     lines = _read(_export(own, x), tuple(shape))
     _compare(lines, own, x)
-    return replace(lines, gains=gains(lines))
+    return lines
 
 
 def _two(shape: tuple[int, ...]) -> Tensor:

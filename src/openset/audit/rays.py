@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..errors import AuditError
 from ..types import Kind
 from ._cross import first_in
+from ._judged import crosses
 from ._limit import Limits, limits
 from ._sweep import FAULT, pieces
 from ._trace import PiecewiseNet, trace
@@ -20,8 +21,9 @@ from ._trace import PiecewiseNet, trace
 class First:
     """The first alpha >= start with confidence >= t, or None if there is none.
 
-    kind 'proved': alpha is exact to float64 (below 1 to some 1e-16, not to 16 digits), or there is none up to infinity.
-    'measured': the same, but beyond `Limits.decided`, where signs hang on rounding, or none though the limit has it.
+    kind 'proved': alpha is what float64 makes of it (below 1 to some 1e-16, not to 16 digits), and (1 - confidence) /
+    confidence is known there to a tenth, all rounding counted; or there is none up to infinity. 'measured': the same, but
+    not known so well, or beyond `Limits.decided`, where signs hang on rounding, or none though the limit has it.
     'searched': the sweep was stopped after `regions` pieces; none below `swept_to` (that part is as if swept whole), and
     alpha is the next hit on a grid, so an upper bound (None: no hit up to 1e30). label: the class that gets there.
     swept_to: alpha up to which the sweep came.
@@ -82,14 +84,16 @@ def first_alpha(
         raise AuditError(f"first_alpha needs 0 < t < 1 and a finite start >= 0, got t = {t} and start = {start}")
     lines = trace(net, tuple(x.shape))
     end, regions, reached = limits(lines, x[None]), 0, start
-    decided = float(end.decided[0])
+    decided, point = float(end.decided[0]), x.detach().to("cpu", torch.float64)
     for part in pieces(lines, x, start=start, workers=workers):
         if label is not None and not 0 <= label < part.scaled.shape[1]:
             raise AuditError(f"there is no class {label}: this net has classes 0 to {part.scaled.shape[1] - 1}")
         hit = first_in(part, t, label)
         if hit is not None:
             alpha, who, piece = hit
-            return First(alpha, who, "proved" if alpha <= decided else "measured", regions + piece, alpha)
+            first = alpha <= start * (1 + 1e-12)
+            known = alpha <= decided and crosses(lines, point, alpha, first, who, math.log((1 - t) / t))
+            return First(alpha, who, "proved" if known else "measured", regions + piece, alpha)
         regions, reached = regions + len(part.q) - 1, float(part.alpha[-1])
         if most_regions is not None and regions >= most_regions and math.isfinite(reached):
             return _searched(lines, x, t, label, regions, reached)
