@@ -250,6 +250,7 @@ def test_workers_end_with_the_program_and_leave_no_word() -> None:
 def test_a_forked_process_starts_workers_of_its_own() -> None:
     program = (
         "import os; from openset import _apart\n"
+        "sys.stdout.flush()  # or both would print what waits\n"
         "mine = {w.process.pid for w in _apart._workers}\n"
         "child = os.fork()\n"
         "print(*images.load(sys.argv[1]).shape, flush=True)\n"
