@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from random import Random
@@ -18,17 +18,9 @@ from openset.audit import PiecewiseNet, first_alpha, limits, trace
 from openset.audit._judged import Ends
 from openset.audit._rounding import U, followed
 from openset.audit._trace import Ref, Step
+from test_ray_ties import Layer
 
 Pair = tuple[Fraction, Fraction]  # (slope, offset), or (weight of x, 0)
-
-
-class Layer(nn.Module):
-    def __init__(self, what: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.what = what
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.what(x)
 
 
 def linear(weight: Sequence[Sequence[float]], bias: Sequence[float] | None = None) -> nn.Linear:
