@@ -24,6 +24,18 @@ def fill(root: Path, **classes: int) -> Path:
     return root
 
 
+def reds_and_blues(home: Path, n: int, side: int) -> Path:
+    """home/data/red, data/blue and out/: n noisy pictures of one colour each, and gray ones that are neither."""
+    rng = np.random.default_rng(0)
+    for label, base in (("data/red", (200, 40, 40)), ("data/blue", (40, 40, 200)), ("out", None)):
+        (home / label).mkdir(parents=True)
+        for i in range(n):
+            middle = np.array(base) if base else np.full(3, rng.integers(60, 200))
+            pixels = (middle + rng.normal(0, 40, (side, side, 3))).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(home / label / f"{i:02}.png")
+    return home
+
+
 def hash_of(name: str, n: int) -> int:
     """A seed from a name and a number, the same in every process."""
     return int.from_bytes(name.encode(), "big") % (2**61 - 1) * 1000 + n

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 import openset
+from drawn import reds_and_blues
 from openset.cli import app
 from openset.errors import TrainingError
 
@@ -37,15 +38,7 @@ def colour(channels: int = 3, classes: int = 2) -> nn.Sequential:
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """data/red, data/blue and out/: noisy pictures of one colour, and gray ones that are neither."""
-    home, rng = tmp_path_factory.mktemp("wrap"), np.random.default_rng(0)
-    for label, base in (("data/red", (200, 40, 40)), ("data/blue", (40, 40, 200)), ("out", None)):
-        (home / label).mkdir(parents=True)
-        for i in range(60):
-            middle = np.array(base) if base else np.full(3, rng.integers(60, 200))
-            pixels = (middle + rng.normal(0, 40, (SIDE, SIDE, 3))).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(home / label / f"{i:02}.png")
-    return home
+    return reds_and_blues(tmp_path_factory.mktemp("wrap"), 60, SIDE)
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
 import openset
+from drawn import reds_and_blues
 from openset.cli import app
 from openset.errors import DataError, TrainingError
 from openset.export import export
@@ -38,15 +38,7 @@ def wrapped(net: nn.Module, **given: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """data/red, data/blue and out/: noisy pictures of one colour, and gray ones that are neither."""
-    home, rng = tmp_path_factory.mktemp("odd"), np.random.default_rng(0)
-    for label, base in (("data/red", (200, 40, 40)), ("data/blue", (40, 40, 200)), ("out", None)):
-        (home / label).mkdir(parents=True)
-        for i in range(24):
-            middle = np.array(base) if base else np.full(3, rng.integers(60, 200))
-            pixels = (middle + rng.normal(0, 40, (SIDE, SIDE, 3))).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(home / label / f"{i:02}.png")
-    return home
+    return reds_and_blues(tmp_path_factory.mktemp("odd"), 24, SIDE)
 
 
 class Given(nn.Module):
