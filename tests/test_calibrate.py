@@ -15,7 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from openset._cli.info import lines
-from openset.calibrate import CalibrationReport, calibrate, shares
+from openset._field import shares
+from openset.calibrate import CalibrationReport, calibrate
 from openset.errors import CalibrationError, DataError, JudgeFileError
 from openset.judge import open_judge
 from openset.judgefile import read_info, with_info

@@ -16,7 +16,7 @@ HEAVY = ("numpy", "scipy", "PIL", "onnxruntime", "rich", "torch", "torchvision",
 ROOMS = {  # room: (its modules, the rooms it may import from)
     "parcels": ("types errors _words", ""),
     "images": ("images _apart _decode _formats _heif _pdf _pixels _several _worker", "parcels"),
-    "decide": ("decide bounds metrics _intervals _scores", "parcels"),
+    "decide": ("decide bounds metrics _field _intervals _scores", "parcels"),
     "file": ("judgefile onnxbytes", "parcels"),
     "judge": ("judge", "parcels images decide file"),
     "data": ("data", "parcels images"),

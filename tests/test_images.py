@@ -328,6 +328,25 @@ def test_pdf_pages(tmp_path: Path) -> None:
     assert (images.load(odd) == QUADRANTS).all()
 
 
+def test_a_pdf_that_claims_a_million_pages_is_one_error(tmp_path: Path) -> None:
+    """A tree of pages may claim any number: a list of so many names would be the bomb."""
+    data = SAMPLES["pdf"]
+    assert data.count(b"/Count 2") == 1
+    claim = b"/Count 1000000"
+    path = tmp_path / "many.pdf"
+    path.write_bytes(data.replace(b"/Count 2", claim))
+    assert list(images.find(path)) == [str(path)]
+    with pytest.raises(
+        ImageError, match=r"1,000,000 pages, more than the limit of 10,000\. Split it, or name .*#page=1"
+    ):
+        images.load(path)
+    assert images.load(f"{path}#page=2").shape == (1500, 2000, 3)
+    limits = images.Limits(max_pages=1)
+    with pytest.raises(ImageError, match="2 pages, more than the limit of 1"):
+        images.load(data, limits=limits)
+    assert (images.load(data, limits=limits, page=0) == images.load(data)).all()
+
+
 def test_a_pdf_by_any_name_gives_all_its_pages(tmp_path: Path) -> None:
     for name in ("book", "book.jpg", "deep/book.PNG"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -140,6 +140,17 @@ def test_too_few_pictures_for_the_guarantee_give_no_threshold_and_say_why(story:
     assert all("picture" in why for why in info.facts["no_threshold"].values())
 
 
+def test_a_runs_thresholds_hold_for_shares_of_one_field(story: Run) -> None:
+    shares = {"across": 0.3, "down": 0.4}
+    info = story.info(precision=0.6, delta=0.2, prevalence=shares)
+    assert info.thresholds
+    assert all(t.prevalence == shares[label] for label, t in info.thresholds.items())
+    with pytest.raises(DataError, match=r"^the prevalences add up to 1\.1 for the 2 labels across, down"):
+        story.info(prevalence={"across": 0.7, "down": 0.4})
+    with pytest.raises(DataError, match="missing: down; not known: up"):
+        story.info(prevalence={"across": 0.7, "up": 0.1})
+
+
 @pytest.mark.parametrize("scheme", ["plain", "acet", "oe"])
 def test_one_class_and_out_folders_is_a_normal_case(places: Path, tmp_path: Path, scheme: Any) -> None:
     run = openset.train(

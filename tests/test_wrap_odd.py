@@ -174,9 +174,18 @@ def test_names_with_decomposed_accents_are_the_labels(places: Path, tmp_path: Pa
     assert {label: t.prevalence for label, t in judge.info.thresholds.items()} == {"ros\u00e9": 0.3, "b": 0.4}
 
 
-@pytest.mark.parametrize("wrong", [{"zebra": 0.5, "b": 0.5}, {ODD: 0.5}, 0.5, {ODD: 0.2, "ros\u00e9": 0.2, "b": 0.2}])
-def test_shares_of_other_names_are_refused(tmp_path: Path, wrong: Any) -> None:
-    with pytest.raises(TrainingError, match="give each label's share once, of ros\u00e9, b"):
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"zebra": 0.5, "b": 0.5}, "not known: zebra"),
+        ({ODD: 0.5}, "missing: b"),
+        ({ODD: 0.2, "ros\u00e9": 0.2, "b": 0.2}, "two names are both"),
+        ({ODD: 0.7, "b": 0.5}, r"add up to 1\.2 "),
+        (0.6, r"add up to 1\.2 "),
+    ],
+)
+def test_shares_that_are_none_of_the_labels_are_refused(tmp_path: Path, wrong: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said):
         wrapped(colour(), labels=(ODD, "b")).export(tmp_path / "judge.onnx", prevalence=wrong)
     assert not list(tmp_path.iterdir())
 

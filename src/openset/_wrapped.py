@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from . import _material
+from ._field import shares
 from ._runfacts import HELD_ASSUMPTION
 from ._wrapchecks import Check, without
 from ._wrapfit import NEED_OUT, HeadName, apart, check_asked, check_taught, fit_head, probabilities_of
@@ -111,17 +112,18 @@ class Wrapped(nn.Module):
 
     def export(
         self, path: str | os.PathLike[str], *, precision: float = 0.95, delta: float = 0.05,
-        prevalence: Mapping[str, float] | None = None,
+        prevalence: float | Mapping[str, float] | None = None,
     ) -> Judge:  # fmt: skip
         """Write the judge file, head baked in, with the thresholds that the held-out pictures suffice for, and open it.
 
         A net that was not fitted has no thresholds: everything is "unknown" until `openset calibrate` is given pictures.
-        prevalence: each label's share in the field. Raises TrainingError for other names, and what `openset.export` raises.
+        prevalence: each label's share in the field, as in `openset.calibrate`. Raises DataError or CalibrationError for other
+        shares, and what `openset.export` raises.
         """
         from .export import export
         from .judge import open_judge
 
-        field = None if prevalence is None else self._field(prevalence)
+        field = shares(self.labels, prevalence)
         thresholds: dict[str, Threshold] = {}
         without = dict.fromkeys(self.labels, "not calibrated yet")
         if self.held is not None:
@@ -134,16 +136,6 @@ class Wrapped(nn.Module):
         info = JudgeInfo(self.labels, self.preprocess, thresholds, facts, self.findings, name=Path(path).stem)
         export(Bare(self), path, info, head=self.head)
         return open_judge(path)
-
-    def _field(self, prevalence: Mapping[str, float]) -> dict[str, float]:
-        """The shares by our labels, names composed as they are (NFC). Raises TrainingError for other names."""
-        given = prevalence if isinstance(prevalence, Mapping) else {}
-        made = {unicodedata.normalize("NFC", str(name)): share for name, share in given.items()}
-        if set(made) != set(self.labels) or len(made) != len(given):
-            raise TrainingError(
-                f"prevalence={prevalence!r} cannot be: give each label's share once, of {', '.join(self.labels)}"
-            )
-        return made
 
     def audit(self, *, rays: int = 4, seed: int = 0) -> Finding:
         """The share of rays alpha * noise that end at confidence 1, alpha -> infinity: exact (`openset.audit.limits`).

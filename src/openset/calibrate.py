@@ -12,19 +12,16 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import math
 import os
-import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 
+from ._field import OTHER, check_names, composed, shares
 from ._words import counted
-from .bounds import check_rate, check_rates
+from .bounds import check_rates
 from .data.layout import SIDES, remarks, survey
 from .data.walk import Found, told, walk
 from .decide import fit_thresholds
@@ -35,9 +32,7 @@ from .judgefile import write_info
 from .onnxbytes import check_target
 from .types import Decision, Threshold
 
-OTHER = "other"  # the label that `openset train` gives to what is in the out folders, where there is one class folder
 NO_CLASS = -1
-SUM_SLACK = 1e-9  # shares that add up to 1 do so within this
 
 PathLike = str | os.PathLike[str]
 
@@ -134,58 +129,9 @@ def calibrate(
     return CalibrationReport(thresholds, skipped, len(read), unreadable, notes, assumption, target)
 
 
-def shares(labels: Sequence[str], prevalence: float | Mapping[str, float] | None) -> dict[str, float] | None:
-    """The share of each label in the field, from what the user said.
-
-    A number is the share of each label; but for a judge of one class and "other" it is the share of that class, and
-    "other" makes up the rest. A mapping gives each label its own. Raises DataError for names that are not the labels
-    and for shares that add up to more than 1, CalibrationError for a share that is none.
-    """
-    if prevalence is None:
-        return None
-    if isinstance(prevalence, Mapping):
-        names, given = _composed(labels), dict(zip(_composed(prevalence), prevalence.values(), strict=True))
-        _check_names("prevalence is given for", given, names, "Give a share for each label")
-        made = {label: given[name] for label, name in zip(labels, names, strict=True)}
-        for label, share in made.items():
-            check_rate(f"the prevalence of {label!r}", share)
-        _check_sum(made, "the prevalences")
-        return made
-    check_rate("prevalence", prevalence)
-    if len(labels) == 2 and OTHER in labels:
-        rest = float(1 - Decimal(str(float(prevalence))))  # 0.3 beside 0.7, as it is written
-        return {label: rest if label == OTHER else prevalence for label in labels}
-    made = dict.fromkeys(labels, prevalence)
-    _check_sum(made, f"prevalence {prevalence} is each label's share, and these")
-    return made
-
-
-def _check_sum(field: Mapping[str, float], what: str) -> None:
-    """Raises DataError where shares of one field add up to more than 1."""
-    total = math.fsum(field.values())
-    if total > 1 + SUM_SLACK:
-        raise DataError(
-            f"{what} add up to {total:.10g} for the {len(field)} labels {', '.join(field)}: more than the whole field. "
-            "Give each label its own share, all together at most 1: --prevalence LABEL=P for each "
-            '(in Python: prevalence={"LABEL": P, ...}).'
-        )
-
-
-def _composed(names: Iterable[str]) -> list[str]:
-    """The names in Unicode's composed form (NFC), as class folders' are. Raises DataError where that makes two the same."""
-    made = [unicodedata.normalize("NFC", name) for name in names]
-    twice = [name for name, n in Counter(made).items() if n > 1]
-    if twice:
-        raise DataError(
-            f"two names are both {twice[0]!r}, with accents composed in one and decomposed in the other. No folder's name "
-            "can tell them apart: rename one."
-        )
-    return made
-
-
 def _pictures(labels: Sequence[str], data: str, outs: Sequence[str]) -> tuple[list[str], list[int], tuple[str, ...]]:
     """(paths, the label's index of each or NO_CLASS, notes). Raises DataError."""
-    labels, found = _composed(labels), survey(data)
+    labels, found = composed(labels), survey(data)
     if "" not in found.sides:
         raise DataError(
             f"{data!r} holds {', '.join(f'{side}/' for side in found.sides)}. Calibrate on pictures that were not "
@@ -195,7 +141,9 @@ def _pictures(labels: Sequence[str], data: str, outs: Sequence[str]) -> tuple[li
     out_class = labels.index(OTHER) if outs and OTHER in labels and OTHER not in classes else NO_CLASS
     wanted = [label for k, label in enumerate(labels) if k != out_class]
     rest = "Name them exactly as the labels; pictures of no class go into an out folder (--out DIR)"
-    _check_names(f"{data!r} has class folders for", classes, wanted, rest)
+    if any(name.lower() in SIDES for name in classes if name not in wanted):
+        rest += ". Give one part of the split, such as test/"
+    check_names(f"{data!r} has class folders for", classes, wanted, rest)
     paths: list[str] = []
     truth: list[int] = []
     for label in wanted:
@@ -264,21 +212,6 @@ def _copies(paths: Sequence[str], truth: Sequence[int], labels: Sequence[str]) -
 def _digest(file: str) -> bytes:
     with open(file, "rb") as content:
         return hashlib.file_digest(content, "sha256").digest()
-
-
-def _check_names(what: str, given: Iterable[str], labels: Sequence[str], remedy: str) -> None:
-    """Raises DataError that names both what is missing and what is too much."""
-    missing, extra = [x for x in labels if x not in set(given)], sorted(set(given) - set(labels))
-    if not missing and not extra:
-        return
-    parts = ([f"missing: {', '.join(missing)}"] if missing else []) + (
-        [f"not known: {', '.join(extra)}"] if extra else []
-    )
-    hint = " Give one part of the split, such as test/." if any(x.lower() in SIDES for x in extra) else ""
-    raise DataError(
-        f"{what} {', '.join(sorted(given))}; the judge's labels are {', '.join(labels)} ({'; '.join(parts)}). "
-        f"{remedy}.{hint}"
-    )
 
 
 def _judged(judge: Judge, paths: Sequence[str], progress: bool) -> Iterator[Decision]:

@@ -49,12 +49,13 @@ class Limits:
     program also raised `PIL.Image.MAX_IMAGE_PIXELS`. max_seconds: of decoding; WebP and compressed TIFF decode in one
     call that only max_pixels bounds, all others are stopped at it. HEIF, AVIF and PDF are decoded in processes of their
     own (a few, kept; the wait for one counts for no file), so that no file can crash this one. A program that was frozen
-    into one file cannot start them and decodes these here too, unguarded.
+    into one file cannot start them and decodes these here too, unguarded. max_pages: of a PDF whose page was not named.
     """
 
     max_bytes: int = 200_000_000
     max_pixels: int = 178_956_970
     max_seconds: float = 20.0
+    max_pages: int = 10_000
 
 
 def load(
@@ -107,6 +108,11 @@ def read(
             data, size_hint=size_hint, max_pixels=limits.max_pixels, max_seconds=limits.max_seconds, page=number
         )
         asked = page is not None or path != name
+        if not asked and pages > limits.max_pages:
+            raise UnreadableError(
+                f"the PDF says it has {pages:,} pages, more than the limit of {limits.max_pages:,}",
+                f"Split it, or name the page you want ({os.path.basename(name)}#page=1)",
+            )
         return array, _several.left_out(_formats.sniff(data), data, 1 if asked else pages)
     except UnreadableError as error:
         raise ImageError(name, error.reason, error.remedy) from error.__cause__
@@ -188,7 +194,8 @@ def find(
 ) -> Iterator[str]:
     """The pictures meant by `paths`: files as given, folders walked, a PDF once a page ("score.pdf#page=N", N from 1).
 
-    A PDF is known by its first 1,024 bytes, whatever it is called; so each file is opened.
+    A PDF is known by its first 1,024 bytes, whatever it is called; so each file is opened. One of more than
+    Limits.max_pages pages is yielded once, and `load` says why it cannot be judged so.
 
     Folders are walked in sorted order, depth first, and give the files that end in one of SUFFIXES, what `is_hidden`
     aside. Links to folders are followed, but no folder is walked twice, so a loop of links ends. Nothing named is dropped: a file that is
@@ -239,7 +246,7 @@ def _pages(path: str) -> Iterator[str]:
             count = _decode.pdf_pages(_read(path, limits.max_bytes), limits.max_seconds)
     except UnreadableError:  # load says why
         pass
-    if count > 1:
+    if 1 < count <= limits.max_pages:  # of more load says what to do
         yield from (f"{path}#page={n}" for n in range(1, count + 1))
     else:
         yield path

@@ -21,6 +21,7 @@ import torch
 
 from . import _material
 from ._drawn import with_drawn
+from ._field import shares
 from ._loop import fit
 from ._runfacts import (
     HELD_ASSUMPTION,
@@ -82,15 +83,15 @@ class Run:
         )
 
     def info(
-        self, *, precision: float = 0.95, delta: float = 0.05, prevalence: Mapping[str, float] | None = None
+        self, *, precision: float = 0.95, delta: float = 0.05, prevalence: float | Mapping[str, float] | None = None
     ) -> JudgeInfo:
         """What the judge file will say of itself, thresholds included.
 
         Each label's threshold is the lowest that keeps `precision` with probability 1 - delta (see `openset.decide`),
         fitted on the held-out test pictures, those of the out folders counted as no class, equal ones once. A label for which they are
         too few gets no threshold, and facts["no_threshold"] says why: its pictures are then "unknown" until
-        `openset calibrate` is given more. prevalence: label -> its share in the field, for all labels.
-        Raises TrainingError if the run is not finished.
+        `openset calibrate` is given more. prevalence: each label's share in the field, as in
+        `openset.calibrate`. Raises TrainingError if the run is not finished, DataError or CalibrationError for other shares.
         """
         if not self.facts or not (self.folder / HELD_OUT).exists():  # the facts are written last
             raise TrainingError(
@@ -104,7 +105,7 @@ class Run:
             self.labels,
             precision=precision,
             delta=delta,
-            prevalence=prevalence,
+            prevalence=shares(self.labels, prevalence),
             assumption=HELD_ASSUMPTION,
         )
         return JudgeInfo(self.labels, self.model.preprocess, thresholds, {**self.facts, "no_threshold": without})
@@ -115,11 +116,11 @@ class Run:
         *,
         precision: float = 0.95,
         delta: float = 0.05,
-        prevalence: Mapping[str, float] | None = None,
+        prevalence: float | Mapping[str, float] | None = None,
     ) -> Judge:
         """Write the judge file `path`, with the thresholds that `info` describes, and open it.
 
-        Raises TrainingError if the run is not finished or the net cannot be exported, JudgeFileError for the path.
+        Raises what `info` raises, TrainingError if the net cannot be exported, JudgeFileError for the path.
         """
         info = self.info(precision=precision, delta=delta, prevalence=prevalence)
         from .export import export

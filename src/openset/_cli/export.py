@@ -28,12 +28,10 @@ def export(
     Exit code: 0 written, 1 it could not be done, 2 the command line is wrong, 130 stopped with Ctrl-C
     """
     needs("Exporting", ["torch", "safetensors", "onnx", "onnxscript"], "train")
-    from ..calibrate import shares as by_label
     from ..training import Run
 
-    trained = Run.load(run)
-    field = by_label(trained.labels, shares(prevalence or ()))
-    judge = trained.export(output, precision=precision, delta=delta, prevalence=field)
+    field = shares(prevalence or ())
+    judge = Run.load(run).export(output, precision=precision, delta=delta, prevalence=field)
     for label in judge.labels:
         if label in judge.info.thresholds:
             t = judge.info.thresholds[label]

@@ -83,7 +83,7 @@ def wrap(
         raise typer.BadParameter("--out goes with --head: a head learns from pictures that are no class.")
     field = shares(prevalence or ())
     needs("Wrapping a net", ["torch", "safetensors", "onnx", "onnxscript"], "train")
-    from ..calibrate import shares as by_label
+    from .._field import shares as by_label
     from ..onnxbytes import check_target
     from ..wrapping import wrap as wrap_net
     from .modules import net_of
@@ -98,7 +98,7 @@ def wrap(
         mode=mode.value,
         weights=weights,
     )
-    each = by_label(wrapped.labels, field)
+    by_label(wrapped.labels, field)  # before it is fitted, as well
     for check in wrapped.checks:
         line = f"{check.name}: {check.said}"
         say(f"  {printable(line)}") if check.ok else remark(line)
@@ -111,7 +111,7 @@ def wrap(
         wrapped.fit(cast("HeadName", head.value), data, out=out or (), refuse=no, seed=seed)
         for note in cast("list[str]", wrapped.facts["notes"]):
             remark(note)
-    judge = wrapped.export(output, precision=precision, delta=delta, prevalence=each)
+    judge = wrapped.export(output, precision=precision, delta=delta, prevalence=field)
     for label in judge.labels:
         t = judge.info.thresholds.get(label)
         why = judge.info.facts["no_threshold"].get(label, "")
