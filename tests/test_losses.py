@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.special import logsumexp
 
+from openset.attack import log_prob_of, margin
 from openset.losses import cross_entropy_in, log_max_prob, out_uniform, total
 
 
@@ -35,6 +36,28 @@ def test_both_out_losses_are_smallest_exactly_at_the_uniform_prediction() -> Non
     assert out_uniform(flat).item() == pytest.approx(math.log(5))
     assert bool((log_max_prob(other) > -math.log(5)).all())
     assert bool((out_uniform(other) > math.log(5)).all())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (torch.zeros(4, 1), r"got \[4, 1\]: wrap the net so that it gives \(0, f\) for a single logit f"),
+        (torch.zeros(4), r"got \[4\]"),
+        (torch.zeros(4, 3, 2, 2), r"got \[4, 3, 2, 2\]"),
+        ((torch.zeros(4, 3),), "got tuple"),
+    ],
+)
+def test_what_is_not_one_row_of_two_or_more_logits_an_image_is_refused(given: torch.Tensor, said: str) -> None:
+    y = torch.zeros(4, dtype=torch.int64)
+    for loss in (log_max_prob, out_uniform, margin, log_prob_of(y), lambda logits: cross_entropy_in(logits, y)):
+        with pytest.raises(ValueError, match=said):
+            loss(given)
+
+
+def test_the_remedy_for_one_logit_gives_its_sigmoid() -> None:
+    f = torch.linspace(-30, 30, 13, dtype=torch.float64)
+    two = torch.stack((torch.zeros_like(f), f), 1)
+    np.testing.assert_allclose(log_max_prob(two).exp(), 1 / (1 + np.exp(-f.abs().numpy())), rtol=1e-12)
 
 
 def test_extreme_logits_stay_finite_in_float32() -> None:

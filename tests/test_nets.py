@@ -86,6 +86,17 @@ def test_docnet_does_not_see_white_padding_at_the_right_and_bottom() -> None:
     assert not torch.allclose(logits(net, page(24, 56)), expected, atol=1e-3)  # it does see the page
 
 
+@pytest.mark.parametrize(("h", "w"), [(33, 33), (40, 40), (100, 100), (1, 1), (17, 50), (1, 31), (47, 16)])
+def test_docnet_takes_pages_of_any_shape_and_pads_none_of_them(h: int, w: int) -> None:
+    torch.manual_seed(0)
+    net = build("docnet", 3)
+    x = torch.ones(2, 3, 112, 112)
+    x[:, :, :h, :w] = 0.9 * torch.rand((2, 3, h, w), generator=source(4))
+    alone = logits(net, x[:, :, :h, :w])
+    assert alone.shape == (2, 3)
+    torch.testing.assert_close(logits(net, x), alone, rtol=1e-4, atol=1e-5)
+
+
 def test_docnet_on_blank_pages_of_every_size_is_one_finite_answer() -> None:
     net = build("docnet", 3)
     answers = [logits(net, torch.ones(1, 3, h, w)) for h, w in ((16, 16), (96, 64), (256, 256))]

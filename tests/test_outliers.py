@@ -63,7 +63,15 @@ def test_fonts_without_letters_are_an_error_and_no_endless_search(tmp_path: Path
         letters(3, np.random.default_rng(0), 28, [tmp_path / "no.ttf"])
 
 
-@pytest.mark.parametrize(("given", "said"), [({"count": 4}, "count 4 must be at least 5"), ({"size": 8}, "size 8")])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"count": 4}, "count 4 must be at least 5"),
+        ({"count": -5}, "count -5 must be at least 5"),
+        ({"size": 8}, "size 8"),
+        ({"seed": -1}, "seed -1 cannot be"),
+    ],
+)
 def test_too_few_or_too_small_is_an_error(tmp_path: Path, given: dict[str, int], said: str) -> None:
     with pytest.raises(DataError, match=said):
         make_outliers(tmp_path / "x", **given)

@@ -74,7 +74,8 @@ def test_the_command_measures_once_and_says_the_papers_figures(tmp_path: Path) -
     values = json.loads(cell.read_text())["values"]
     assert row["noise_mmc"]["value"] == pytest.approx(np.mean(values["noise"]))
     assert [len(v) for v in values.values()] == [4, 1, 3, 3, 2]
-    assert row["attacked_noise_mmc"]["value"] >= values["noise"][0]  # the same first picture, attacked
+    (which,) = c.chosen(c.Sizes(noise=4, attacked=1)).tolist()
+    assert row["attacked_noise_mmc"]["value"] >= values["noise"][which]  # the same picture, attacked
     other = CliRunner().invoke(app, [*words, "--images", "5", "--json"])
     assert json.loads(other.stdout)["noise_mmc"]["n"] == 5
 
@@ -96,6 +97,32 @@ def test_another_file_of_the_same_name_and_a_spoilt_cell_are_measured_anew(tmp_p
     assert measured("b") == pytest.approx(0.1)  # all logits 0
     (tmp_path / "cells" / "svhn_plain.json").write_text('{"sizes": {"no')
     assert measured("a") == pytest.approx(first)
+
+
+@pytest.mark.parametrize("few", [1, 2, 16, 20, 33, 48, 64, 100, 1024, 2000])
+def test_attacked_noise_is_of_both_kinds_alike(few: int) -> None:
+    for noise_ in (40, 64, 1024):
+        which = c.chosen(c.Sizes(noise=noise_, attacked=few))
+        n = min(few, noise_)
+        assert len(which.unique()) == len(which) == n
+        last = noise_ // 32 * 32
+        half = torch.where(which >= last, (noise_ - last) // 2, 16)  # a batch of `mixture` is uniform first
+        assert abs(2 * int((which % 32 < half).sum()) - n) <= max(1, n / 20)
+
+
+def test_sixty_four_of_a_thousand_are_the_first_as_ever() -> None:
+    assert c.chosen(c.Sizes()).tolist() == list(range(64))
+
+
+def test_a_cell_whose_attacked_pictures_were_the_first_of_one_kind_is_measured_anew(tmp_path: Path) -> None:
+    np.savez(tmp_path / "svhn_plain.npz", **drawn(10))  # type: ignore[arg-type]
+    sizes = c.Sizes(noise=4, attacked=2, rays=2, clipped=2)
+    first = c.run(tmp_path / "svhn_plain.npz", tmp_path, sizes)
+    known = json.loads((tmp_path / "svhn_plain.json").read_text())
+    assert known.pop("attacked") == [0, 2]
+    known["values"]["attacked"] = [0.0, 0.0]
+    (tmp_path / "svhn_plain.json").write_text(json.dumps(known))
+    assert c.run(tmp_path / "svhn_plain.npz", tmp_path, sizes) == first
 
 
 def test_a_broken_net_is_told_before_the_others_are_measured(tmp_path: Path) -> None:
@@ -120,6 +147,12 @@ def test_a_wrong_folder_is_told_in_one_line(tmp_path: Path, name: str | None, sa
     assert done.exit_code == 1
     assert said in done.output
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(("kind", "n"), [("low-passed unifrom", 3), ("raw uniform", 0)])
+def test_noise_of_no_kind_is_refused(kind: str, n: int) -> None:
+    with pytest.raises(ValueError, match="it must be one of low-passed uniform, low-passed permuted, raw uniform"):
+        noise(kind, n)
 
 
 def test_noise_is_the_same_for_any_count_and_of_three_kinds() -> None:

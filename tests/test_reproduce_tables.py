@@ -15,11 +15,13 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from openset import metrics
-from openset._schedule import eps_at, learning_rate
+from openset._schedule import eps_at, learning_rate, make_optimiser
 from openset.cli import app
+from openset.nets import build
 from openset.reproduce import tables
 from openset.reproduce.papers import ADVERSARIAL, ATTACKED, NOISE
 from openset.reproduce.trained import SCHEDULES, config_of, home_of, shortened, trained
+from openset.runfile import write_tensors
 from standard_files import write_cifar, write_mnist, write_svhn
 
 FEW = ("--images", "8", "--attacked", "3", "--threads", "1", "--epochs", "1")
@@ -170,7 +172,7 @@ def test_training_that_was_killed_goes_on_to_the_same_weights(tmp_path: Path) ->
     assert acet("cut", lambda *_: None) == acet("whole", lambda *_: None)
 
 
-def test_the_papers_schedule_is_the_papers() -> None:
+def test_the_papers_schedule_has_the_papers_numbers() -> None:
     paper = SCHEDULES["paper"]
     for dataset in ("mnist", "fashion-mnist", "svhn", "cifar10", "cifar100"):
         config = config_of("acet", paper, dataset, 0)
@@ -182,6 +184,24 @@ def test_the_papers_schedule_is_the_papers() -> None:
     assert not paper.warm
     short = config_of("acet", SCHEDULES["short"], "mnist", 0)
     assert short.eps == 0.3  # only the training is shorter: the ball is the paper's
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "svhn"])
+def test_where_the_papers_schedule_is_not_the_released_codes_is_as_its_docstring_tells(dataset: str) -> None:
+    torch.manual_seed(0)
+    config = config_of("plain", SCHEDULES["paper"], dataset, 0)
+    net = build("lenet" if dataset == "mnist" else "resnet-small", 10)
+    weights = net.head.weight.detach().double().requires_grad_()
+    (released,) = torch.autograd.grad(config.weight_decay * weights.square().sum(), weights)
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    for p in net.parameters():
+        p.grad = torch.zeros_like(p)
+    make_optimiser(net, config).step()
+    moved = {name: (before[name] - p.detach()) / config.lr for name, p in net.named_parameters()}
+    torch.testing.assert_close(moved["head.weight"].double(), released / 2, rtol=1e-2, atol=1e-7)
+    assert all(not moved[name].any() for name, p in net.named_parameters() if p.dim() == 1)
+    assert {m.momentum for m in net.modules() if isinstance(m, nn.BatchNorm2d)} <= {0.1}
+    assert (config.augment, config.optimiser) == ({"mnist": "none", "svhn": "crop"}[dataset], "sgd")
 
 
 def place(tmp_path: Path, dataset: str = "svhn") -> tables.Place:
@@ -252,6 +272,34 @@ def test_confidences_of_other_noise_are_not_taken_for_these(tmp_path: Path) -> N
     fresh = dataclasses.replace(where, runs=tmp_path / "fresh")
     again = tables.table1_scores(net, fresh, tables.Sizes(images=6, attacked=6), lambda *_: None)[ATTACKED]
     assert torch.equal(again, scores[6])
+
+
+def test_confidences_of_another_set_of_as_many_pictures_are_not_taken_for_these(tmp_path: Path) -> None:
+    write_mnist(tmp_path / "mnist")
+    where, net, sizes = place(tmp_path, "mnist"), Bright(0.3), tables.Sizes(images=6, attacked=2)
+
+    def others(seed: int) -> Tensor:
+        write_mnist(tmp_path / "fashion-mnist", seed=seed)
+        scores = tables.table1_scores(net, where, sizes, lambda *_: None)["fashion-mnist"]
+        bright = tables.inputs(where, "fashion-mnist", 6)[0].double().mean((1, 2, 3))
+        torch.testing.assert_close(scores, torch.sigmoid(20 * (bright - 0.3).abs()), atol=1e-5, rtol=0)
+        return scores
+
+    def times() -> dict[str, int]:
+        return {file.name: file.stat().st_mtime_ns for file in (where.home / "scores").iterdir()}
+
+    first = others(7)
+    kept = times()
+    assert torch.equal(others(7), first)
+    assert times() == kept
+    assert not torch.equal(others(8), first)
+    now = times()
+    assert {name for name in now if now[name] != kept[name]} == {"fashion-mnist-6.safetensors"}
+    file = where.home / "scores" / "fashion-mnist-6.safetensors"
+    write_tensors(
+        file, {"fashion-mnist": torch.zeros(6)}, {"set": "fashion-mnist", "n": 6}
+    )  # by a release without digests
+    others(8)
 
 
 class Bright(nn.Module):

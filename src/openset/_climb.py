@@ -16,15 +16,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ._ball import Best, Objective, check, evaluating, gradient_of, project, spread, uniform
-from .losses import log_max_prob
+from ._ball import Best, Objective, ask, better, check, evaluating, gradient_of, project, spread, uniform
+from .losses import log_max_prob, rows
 
 MOMENTUM, RISING = 0.75, 0.75
 
 
 def margin(logits: Tensor) -> Tensor:
     """The largest logit minus the second largest. [B, K] -> [B]; never flat where the softmax is."""
-    top = logits.topk(2, 1).values
+    top = rows(logits).topk(2, 1).values
     return top[:, 0] - top[:, 1]
 
 
@@ -32,14 +32,14 @@ def log_prob_of(classes: Tensor) -> Objective:
     """The log-probability of a class of each image's own. classes: int64 [B]."""
 
     def loss(logits: Tensor) -> Tensor:
-        return logits.log_softmax(1).gather(1, classes[:, None])[:, 0]
+        return rows(logits).log_softmax(1).gather(1, classes[:, None])[:, 0]
 
     return loss
 
 
 def targets(logits: Tensor, many: int, generator: torch.Generator) -> Tensor:
     """Different classes to aim at for each image, int64 [min(many, K), B]: the likelier half, then random others."""
-    b, k = logits.shape
+    b, k = rows(logits).shape
     rank = logits.argsort(stable=True, dim=1, descending=True).argsort(1)
     half = -(-min(many, k) // 2)
     order = torch.where(rank < half, rank, half + k * uniform((b, k), logits, generator)).argsort(1)
@@ -67,10 +67,10 @@ def apgd(
 
     z: [B, ...] in [0, 1]. loss: logits [B, K] -> [B], for instance `margin` or `log_prob_of(classes)`. restarts: runs
     of `steps` steps, the first from `start` if one is given, all others from uniform points. Gives a detached tensor
-    like z in the ball, never worse than z. Raises ValueError for a negative eps, steps or restarts, or pixels outside
-    [0, 1]. Not a bound, and worth nothing where `gradient_report` finds zero gradients.
+    like z in the ball, never worse than z. Raises as `maximise_confidence`, and for negative restarts. Not a bound,
+    and worth nothing where `gradient_report` finds zero gradients.
     """
-    check(z, eps, steps=steps, restarts=restarts)
+    check(net, z, eps, generator=generator, start=start, steps=steps, restarts=restarts)
     with torch.inference_mode(False), evaluating(net):
         best = Best(net, z, eps, objective)
         if eps > 0 and len(z):
@@ -84,7 +84,7 @@ def _gradient(best: Best, x: Tensor, loss: Objective) -> tuple[Tensor, Tensor]:
     """Loss and its gradient at x, both detached; what is better at x is kept."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
-        logits = best.net(x)
+        logits = ask(best.net, x)
         value = loss(logits)
         gradient = gradient_of(value, x)
     best.take(x.detach(), best.objective(logits.detach()))
@@ -113,10 +113,10 @@ def _run(best: Best, x: Tensor, loss: Objective, steps: int) -> None:
         before, x = x, best.project(x + share * (ahead - x) + (1 - share) * (x - before))
         now, gradient = _gradient(best, x, loss)
         rises, value = rises + (now > value), now
-        better = value > top
-        top = torch.where(better, value, top)
+        new_top = better(value, top)
+        top = torch.where(new_top, value, top)
         top_x, top_gradient = (
-            torch.where(spread(better, x), new, old) for new, old in ((x, top_x), (gradient, top_gradient))
+            torch.where(spread(new_top, x), new, old) for new, old in ((x, top_x), (gradient, top_gradient))
         )
         if i + 1 in marks:
             halve = (rises < RISING * (i + 1 - since)) | ((size == size_then) & (top == top_then))

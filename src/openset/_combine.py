@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ._ball import Best, Objective, check, evaluating
+from ._ball import Best, Objective, ask, check, evaluating
 from ._climb import apgd, let_through, log_prob_of, targets
 from ._patterns import PATTERNS
 from ._search import projected, squares, structured
@@ -37,13 +37,13 @@ def targeted(
     slope: see `let_through`; 0 takes the net's own gradient. start: default uniform points of the ball. Gives a tensor
     like z in the ball, never worse than z; raises as `apgd`. Not a bound.
     """
-    check(z, eps, classes=classes, steps=steps)
+    check(net, z, eps, generator=generator, start=start, classes=classes, steps=steps)
     with torch.inference_mode(False), evaluating(net):
         best = Best(net, z, eps, objective)
         if eps == 0 or not len(z):
             return best.x
         with torch.no_grad():
-            logits = net(best.centre if start is None else best.project(start))
+            logits = ask(net, best.centre if start is None else best.project(start))
         with let_through(slope):
             for aim in targets(logits, classes, generator):
                 loss = log_prob_of(aim)
@@ -67,7 +67,7 @@ def transfer(
 
     Otherwise as `apgd`. With no other nets z is given back.
     """
-    check(z, eps, steps=steps)
+    check(net, z, eps, dims=4, generator=generator, others=others, steps=steps)
     with torch.inference_mode(False), evaluating(net):
         best = Best(net, z, eps, objective)
         for other in others:
@@ -93,7 +93,7 @@ def chain(
 
     tries: patterns of each family, and pictures; search: steps over squares; steps: of APGD. Otherwise as `apgd`.
     """
-    check(z, eps, tries=tries, search=search, steps=steps)
+    check(net, z, eps, dims=4, generator=generator, images=images, tries=tries, search=search, steps=steps)
     with torch.inference_mode(False):
         common: Any = {"eps": eps, "generator": generator, "objective": objective}
         z = z.detach().clone()

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ._ball import Best, check, evaluating, spread, uniform
+from ._ball import Best, ask, check, evaluating, spread, uniform
 from ._climb import let_through
 from ._patterns import PATTERNS, TRAINED
 from .losses import log_max_prob
@@ -69,9 +70,10 @@ def climbed(
     pictures, by forward passes. All chains then take `steps` sign steps of eps / 2, eps / 4, ... with gradients let
     through. Given: the best point that each chain met in this call, [N, C, H, W], and the chains that go on: the
     (life - 1) * B whose best points are surest. Modes, batch-norm and parameter gradients stay as they were. Raises
-    ValueError as `attack`.
+    as `attack.maximise_confidence`, and for images that do not fit z.
     """
-    check(z, eps, patterns=patterns, pictures=pictures, steps=steps, life=life)
+    given: Any = {"dims": 4, "generator": generator, "images": images}
+    check(net, z, eps, **given, patterns=patterns, pictures=pictures, steps=steps, life=life)
     with torch.inference_mode(False), evaluating(net):
         begun = _begun(net, z, images, eps, generator, patterns, pictures)
         if chains is not None:
@@ -110,7 +112,7 @@ def _advanced(net: nn.Module, chains: Chains, eps: float, steps: int) -> tuple[B
     for i in range(steps):
         x = x.detach().requires_grad_(True)
         with let_through():
-            logs = net(x).log_softmax(1)
+            logs = ask(net, x).log_softmax(1)
             surest = logs.amax(1)
             rows = (2 * chains.aim * logs.shape[1]).long().clamp(max=logs.shape[1] - 1)
             value = torch.where(aimed, logs.gather(1, rows[:, None])[:, 0], surest)

@@ -2,7 +2,8 @@
 
 ACET's nets answer 1/K on the noise they learnt and hide peaks from gradients; one checkerboard of period 4 inside the
 ball was measured to lift a released CIFAR-10 net from .10 to .71. A pattern is a direction d in [-1, 1]; the point
-is z + eps * d, projected. TRAINED names the families that the repaired ACET learns from, HELD_OUT those it never meets.
+is z + eps * d, projected. A batch shares, in each draw, the offset of `blocks` and the width of `fields`; all else is
+each image's own. TRAINED names the families that the repaired ACET learns from, HELD_OUT those it never meets.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def _shifts(z: Tensor, period: int, generator: torch.Generator) -> Tensor:
 
 
 def blocks(side: int) -> Pattern:
-    """Squares of `side` pixels, each of a random sign; the grid's offset is random. side 1: a random corner."""
+    """Squares of `side` pixels, each of a random sign; the grid's offset is random, one a batch. side 1: a random corner."""
 
     def draw(z: Tensor, generator: torch.Generator) -> Tensor:
         b, c, h, w = z.shape

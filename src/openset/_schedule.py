@@ -101,7 +101,7 @@ def reproducible(device: torch.device, threads: int) -> Iterator[None]:
 def learning_rate(config: Config, at: float) -> float:
     """The rate when the share `at` in [0, 1) of all steps is done.
 
-    sgd: the paper's, a tenth at 50, 75 and 90 %. adamw: rises over the first 5 %, then half a cosine down to 0.
+    sgd: the paper's course, a tenth at 50, 75 and 90 %. adamw: rises over the first 5 %, then half a cosine down to 0.
     """
     if config.optimiser == "sgd":
         return config.lr * 0.1 ** sum(at >= mark for mark in (0.5, 0.75, 0.9))
@@ -119,7 +119,11 @@ def eps_at(config: Config, epoch: int) -> float:
 
 
 def make_optimiser(net: Net, config: Config) -> torch.optim.Optimizer:
-    """AdamW, or SGD with momentum .9 as the paper's; weights decay, biases and batch-norm do not."""
+    """AdamW, or SGD with momentum .9 as in the paper; weights decay, biases and batch-norm do not.
+
+    weight_decay is torch's, which adds weight_decay * w to SGD's gradient. It is not the released code's lambda, which
+    stands before sum of w^2 and adds 2 * lambda * w, to the biases of convolutions and linear layers as well.
+    """
     wide = [p for p in net.parameters() if p.dim() > 1]
     thin = [p for p in net.parameters() if p.dim() <= 1]
     groups = [{"params": wide, "weight_decay": config.weight_decay}, {"params": thin, "weight_decay": 0.0}]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ._ball import Best, Objective, check, evaluating, signs, uniform
+from ._ball import Best, Objective, better, check, evaluating, signs, uniform
 from ._patterns import PATTERNS, channel_signs, places
 from .losses import log_max_prob
 
@@ -31,11 +31,11 @@ def structured(
 ) -> Tensor:
     """The best of `tries` patterns d of each family, at z + eps * d: one-shot guesses, each image with its own draw.
 
-    z: [B, C, H, W] in [0, 1]. families: names in `PATTERNS`; the sizes of a family take turns. Gives a tensor like z
-    in the ball, never worse than z. Raises ValueError for a negative eps or tries, or pixels outside [0, 1], KeyError
-    for an unknown family. Not a bound.
+    What the images of a batch share all the same is said in `_patterns`. z: [B, C, H, W] in [0, 1]. families: names in
+    `PATTERNS`; the sizes of a family take turns. Gives a tensor like z in the ball, never worse than z. Raises as
+    `maximise_confidence`, and KeyError for an unknown family. Not a bound.
     """
-    check(z, eps, tries=tries)
+    check(net, z, eps, dims=4, generator=generator, tries=tries)
     with torch.no_grad(), torch.inference_mode(False), evaluating(net):
         best = Best(net, z, eps, objective)
         if eps > 0 and len(z):
@@ -60,7 +60,7 @@ def projected(
     images: [N, C, H, W] in [0, 1] of z's shape, clean pictures that the net knows. They were measured to be the starts
     that matter most. Otherwise as `structured`; with no images z is given back.
     """
-    check(z, eps, tries=tries)
+    check(net, z, eps, dims=4, generator=generator, images=images, tries=tries)
     with torch.no_grad(), torch.inference_mode(False), evaluating(net):
         best = Best(net, z, eps, objective)
         if eps > 0 and len(z) and len(images):
@@ -93,9 +93,10 @@ def squares(
     (in a few hundred steps the paper's schedule is soon down to tiny squares, which find nothing on a plateau), by a
     fair coin all channels move together, and a square that would change nothing takes the other signs.
     start: default the paper's vertical stripes. ceiling: an image whose objective is above it is left alone (default
-    for the log-confidence: confidence .999). Otherwise as `structured`.
+    for the log-confidence: confidence .999), and for the log-confidence not evaluated any more: another objective may
+    hold something for each image of the batch, and always sees all of it. Otherwise as `structured`.
     """
-    check(z, eps, steps=steps)
+    check(net, z, eps, dims=4, generator=generator, start=start, steps=steps)
     if ceiling is None:
         ceiling = CEILING if objective is log_max_prob else float("inf")
     with torch.no_grad(), torch.inference_mode(False), evaluating(net):
@@ -111,16 +112,17 @@ def squares(
             u = uniform((2, b, 1, 1, 1), best.centre, generator)
             top, left = (u[0] * (h - side + 1)).floor(), (u[1] * (w - side + 1)).floor()
             move = eps * channel_signs(best.centre, generator)
-            live = (best.value < ceiling).nonzero()[:, 0]
-            if not len(live):
+            live = ~(best.value >= ceiling)
+            if not live.any():
                 break
-            x, centre, move = best.x[live], best.centre[live], move[live]
-            down, along = rows - top[live], cols - left[live]
+            at = (live if objective is log_max_prob else torch.ones_like(live)).nonzero()[:, 0]
+            x, centre, move = best.x[at], best.centre[at], move[at]
+            down, along = rows - top[at], cols - left[at]
             inside = (down >= 0) & (down < side) & (along >= 0) & (along < side)
-            new = best.project(torch.where(inside, centre + move, x), live)
+            new = best.project(torch.where(inside, centre + move, x), at)
             same = (new == x).flatten(1).all(1)[:, None, None, None]
-            new = torch.where(same, best.project(torch.where(inside, centre - move, x), live), new)
+            new = torch.where(same, best.project(torch.where(inside, centre - move, x), at), new)
             value = best.values(new)
-            better = value > best.value[live]
-            best.x[live[better]], best.value[live[better]] = new[better], value[better]
+            rises = better(value, best.value[at]) & live[at]
+            best.x[at[rises]], best.value[at[rises]] = new[rises], value[rises]
         return best.x

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ._ball import evaluating, gradient_of
+from ._ball import ask, check_kinds, evaluating, gradient_of
 from ._climb import ReluMode, margin
 
 
@@ -43,8 +43,10 @@ class GradientReport:
 def gradient_report(net: nn.Module, x: Tensor) -> GradientReport:
     """Where the gradient with respect to the pixels vanishes, at the points x themselves. x: [B, ...] in [0, 1].
 
-    A net that cuts the graph (a detach, a no_grad) has gradient zero. It is run in eval mode and left as it was. Not a verdict on robustness in either direction.
+    A net that cuts the graph (a detach, a no_grad) has gradient zero. It is run in eval mode and left as it was.
+    Raises TypeError for no net or no tensor. Not a verdict on robustness in either direction.
     """
+    check_kinds(net, x=x)
     linear: list[tuple[nn.Linear, Tensor]] = []
     dead: list[float] = []
 
@@ -62,7 +64,7 @@ def gradient_report(net: nn.Module, x: Tensor) -> GradientReport:
         with torch.inference_mode(False), torch.enable_grad(), evaluating(net):
             point = x.detach().clone().requires_grad_()
             with ReluMode(relu):
-                logits = net(point)
+                logits = ask(net, point)
             gradient = gradient_of(margin(logits), point)
     finally:
         for hook in hooks:

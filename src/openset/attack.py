@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from ._ball import Best, Objective, check, evaluating, gradient_of, project, random_start
+from ._ball import Best, Objective, ask, check, evaluating, gradient_of, project, random_start
 from ._climb import apgd, let_through, log_prob_of, margin, uniform_start
 from ._combine import chain, targeted, transfer
 from ._patterns import HELD_OUT, PATTERNS, TRAINED
@@ -77,9 +78,10 @@ def maximise_confidence(
 
     Gives a detached tensor like z. For every image the best iterate is kept and z itself counts, so the objective is
     never lower than at z. The net's modes, batch-norm statistics and parameter gradients are left as they were.
-    Raises ValueError for a negative eps or steps, or pixels outside [0, 1]. Not a bound: a search from below.
+    Raises ValueError for eps or pixels outside [0, 1], negative steps, a start of another shape, logits that are not
+    [B, K] with K >= 2; TypeError for what is no net, no tensor, or below float32. Not a bound: a search from below.
     """
-    check(z, eps, steps=steps)
+    check(net, z, eps, start=start, steps=steps)
     with torch.inference_mode(False), evaluating(net):
         best = Best(net, z, eps, objective)
         if eps == 0 or not len(z):
@@ -90,7 +92,7 @@ def maximise_confidence(
             last = i == steps
             with torch.set_grad_enabled(not last):
                 x.requires_grad_(not last)
-                current = objective(net(x))
+                current = objective(ask(net, x))
             best.take(x, current)
             if not last:
                 x = best.project(x.detach() + size * gradient_of(current, x).sign())
@@ -148,10 +150,13 @@ def worst(
     z: [B, C, H, W] in [0, 1]. images: clean pictures of z's shape to project into the ball (give those of the net's
     own classes: they were measured to matter most). others: nets whose weak points are tried on this one. budget: a
     larger one runs the smaller ones too, with the same draws, so it never finds less. batch: images attacked side by
-    side. One number is drawn from `generator`; every family has a stream of its own, made from it. Raises ValueError
-    for a negative eps, pixels outside [0, 1] or an unknown budget. 'searched', from below: never an upper bound.
+    side. One number is drawn from `generator`; every family has a stream of its own, made from it. A confidence
+    is NaN only where every point met gave NaN. Raises as `maximise_confidence`, and for images that do not fit z, an
+    unknown budget, a batch below 1. 'searched', from below: never an upper bound.
     """
-    check(z, eps)
+    check(net, z, eps, dims=4, generator=generator, others=others, images=images)
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1, got {batch}")
     if budget not in PLANS:
         raise ValueError(f"budget must be one of {', '.join(PLANS)}, got {budget!r}")
     seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device).item())
@@ -164,22 +169,28 @@ def worst(
                 _round(net, part, eps, PLANS[level], images, others, _streams(generator.device, seed, first, level))
                 for level in levels
             ]
-            by = {name: torch.stack([values[name] for _, values in rounds]).amax(0).exp() for name in rounds[0][1]}
+            by = {name: reduce(torch.fmax, [values[name] for _, values in rounds]).exp() for name in rounds[0][1]}
             best = Best(net, part, eps, log_max_prob)
             for found, _ in rounds:
                 best.take(found.x, found.value)
             parts.append((best.x, best.value.exp(), by))
         points = torch.cat([x for x, _, _ in parts])
         ball = uniform_start(z.detach().clone(), eps, _streams(generator.device, seed, "vanished")("ball"))
-        at_z = gradient_report(net, z)
+        at_z, at_random, at_worst = (_reported(net, x, batch) for x in (z, ball, points))
         vanished = {
             "at z": at_z.share,
-            "at random points of the ball": gradient_report(net, ball).share,
-            "at the worst points": gradient_report(net, points).share,
+            "at random points of the ball": at_random.share,
+            "at the worst points": at_worst.share,
             "logits equal the output bias at z": at_z.share_constant,
         }
     by = {name: torch.cat([values[name] for _, _, values in parts]) for name in parts[0][2]}
     return Attacked(points, torch.cat([confidence for _, confidence, _ in parts]), by, vanished)
+
+
+def _reported(net: nn.Module, x: Tensor, batch: int) -> GradientReport:
+    """Of all images, `batch` at a time; without the shares by layer."""
+    parts = [gradient_report(net, part) for part in x.split(batch)]
+    return GradientReport(torch.cat([part.zero for part in parts]), torch.cat([part.constant for part in parts]), ())
 
 
 def _streams(device: torch.device, *seed: object) -> Callable[[str], torch.Generator]:
@@ -205,7 +216,7 @@ def _round(
     best, by = Best(net, z, eps, log_max_prob), dict[str, Tensor]()
 
     def note(name: str, points: Tensor) -> None:
-        by[name] = torch.maximum(best.values(points), by["noise"]) if by else best.value
+        by[name] = torch.fmax(best.values(points), by["noise"]) if by else best.value
         best.take(points, by[name])
 
     def common(name: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Nets that take pixels in [0, 1] and give logits: gray conversion and normalisation happen inside.
 
 "lenet" and "resnet-small" are the paper's two (Hein, Andriushchenko, Bitterwolf 2019, arXiv 1812.05720, as
-released: no input normalisation, TensorFlow's SAME padding). "docnet" is a small fully convolutional net for
+released: no input normalisation, TensorFlow's SAME padding; initial weights and the pace of batch-norm's averages are
+torch's). "docnet" is a small fully convolutional net for
 pages of any shape; white padding at the right and bottom does not change its answer. Any other name is timm's.
 """
 
@@ -169,10 +170,10 @@ class DocNet(FeatureNet):
     def features(self, x: Tensor) -> Tensor:
         ink = 1 - gray(x)
         mask = page_mask(ink)
-        mask = F.max_pool2d(mask, 2)
+        mask = F.max_pool2d(mask, 2, ceil_mode=True)  # a convolution of stride 2 keeps the last row of an odd side
         h = F.relu(self.bn(self.stem(ink))) * mask
         for block in self.blocks:
-            mask = F.max_pool2d(mask, 2)
+            mask = F.max_pool2d(mask, 2, ceil_mode=True)
             h = block(h, mask)
         h = self.last(h, mask)
         score = self.attention(h).tanh() * 4  # bounded: exp needs no maximum, so no cell outside the page matters

@@ -176,11 +176,14 @@ def make_outliers(
 
     gray: for classes whose pictures have no colour; coloured outliers would teach no more than that. Crops of photographs need
     scikit-learn (`openset[train]`) and are left out without it. The same pictures for the same arguments. tell(done, of).
-    Raises DataError where the folder holds something already, the disk refuses, or count or size is too small (1 a kind; 16 pixels).
+    Raises DataError where the folder holds something already, the disk refuses, count or size is too small (1 a kind; 16 pixels), or
+    the seed is negative.
     """
     place, made = Path(folder), shares(count)
-    if not all(made.values()) or size < 16:
+    if min(made.values()) < 1 or size < 16:
         raise DataError(f"count {count} must be at least {len(made)} and size {size} at least 16 pixels")
+    if seed < 0:
+        raise DataError(f"seed {seed} cannot be: it must be 0 or larger")
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise DataError(f"'{place}' is there and not empty: give a new folder, or empty it")
     for done, (kind, i, picture) in enumerate(drawn(count, size=size, gray=gray, seed=seed), 1):

@@ -25,7 +25,7 @@ from ..data.noise import paper_noise
 from ..errors import DataError
 from ..metrics import clopper_pearson, mean_interval, median_interval
 from ..runfile import write_atomic
-from .material import BATCH, photographs, seeded
+from .material import BATCH, both_kinds, photographs, seeded
 
 SURE, CLIPPED = 0.999, 0.95
 FACTOR = 1.1
@@ -96,14 +96,18 @@ def clipped_hit(net: nn.Module, x: Tensor, t: float = CLIPPED, factor: float = F
     return hit
 
 
+def chosen(sizes: Sizes) -> Tensor:
+    """Which of the noise pictures are attacked, int64: both kinds alike."""
+    return both_kinds(sizes.noise, min(sizes.attacked, sizes.noise), BATCH)
+
+
 def measure(net: nn.Module, sizes: Sizes) -> dict[str, list[float]]:
     """Every figure's single values; the same pictures for every net. rays: raw uniform noise, not low-passed."""
     z = mixture(sizes.noise)
     clean = confidence(net, z)
-    first = torch.cat([z[i : i + BATCH] for i in range(0, sizes.attacked, BATCH)])[: sizes.attacked]
     attacked = [
         maximise_confidence(net, part, eps=0.3, steps=80, step=0.0075, generator=seeded("attack", str(i)))
-        for i, part in enumerate(first.split(BATCH))
+        for i, part in enumerate(z[chosen(sizes)].split(BATCH))
     ]
     rays = torch.rand((max(sizes.rays, sizes.clipped), 3, 32, 32), generator=seeded("rays"))
     grid = first_alpha_on_grid(net, rays[: sizes.rays], SURE, factor=FACTOR, dtype=torch.float32)
@@ -181,6 +185,9 @@ def run(path: Path, cells: Path, sizes: Sizes) -> dict[str, Any]:
     net = authors.load(path)
     cell = cells / f"{path.stem}.json"
     asked = {"sizes": asdict(sizes), "blurs": "own", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    which = chosen(sizes).tolist()
+    if which != list(range(len(which))):  # the first ones, of whatever kind, in cells without this key
+        asked["attacked"] = which
     known = _kept(cell)
     if any(known.get(key) != value for key, value in asked.items()):
         values = {key: [finite(x) for x in given] for key, given in measure(net, sizes).items()}

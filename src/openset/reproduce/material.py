@@ -58,8 +58,29 @@ def photographs(n: int, generator: torch.Generator) -> Tensor:
     return torch.stack(crops)
 
 
+def both_kinds(n: int, few: int, batch: int) -> Tensor:
+    """Which `few` of n pictures of `paper_noise` are attacked, int64; it was drawn in batches of `batch`, uniform ones first.
+
+    The first, where no kind is over by a twentieth of them; else as many uniform as permuted ones, spread evenly over
+    each kind.
+    """
+    at = torch.arange(n)
+    size = (n - at // batch * batch).clamp(max=batch)  # of the picture's batch
+    raw = at % batch < size // 2
+    if abs(2 * int(raw[:few].sum()) - few) <= few // 20:
+        return at[:few]
+    kinds = [at[raw], at[~raw]]
+    return torch.cat(
+        [kind[torch.arange(k) * len(kind) // k] for kind, k in zip(kinds, (few // 2, few - few // 2), strict=True)]
+    )
+
+
 def noise(kind: str, n: int) -> Tensor:
-    """[n, 3, 32, 32] of one of KINDS; the first images do not depend on n within a batch of 32."""
+    """[n, 3, 32, 32] of one of KINDS; the first images do not depend on n within a batch of 32. Raises ValueError."""
+    if kind not in KINDS or n < 1:
+        raise ValueError(
+            f"noise of kind {kind!r}, {n} of it, cannot be: it must be one of {', '.join(KINDS)}, at least 1"
+        )
     parts = []
     for first in range(0, n, BATCH):
         g = seeded("noise", kind, str(first))

@@ -2,11 +2,13 @@
 
 Table 1: test error; MMC, AUROC and FPR@95 (both conventions) against the other data sets, noise, attacked noise and
 attacked test pictures. Table 2: noise times alpha. The paper's weak attack is used on purpose: it says what the paper
-saw, not what is true (`openset.attack.worst`). Single confidences are kept beside the net and never measured twice.
+saw, not what is true (`openset.attack.worst`). Single confidences are kept beside the net, with the digest of the pictures,
+and measured again only for other pictures.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +28,7 @@ from ..runfile import read_tensors, write_tensors
 from . import papers
 from .checkpoints import CLIPPED, FACTOR, SURE, clipped_hit, confidence, finite
 from .datasets import SETS, as_inputs, present, read
-from .material import seeded
+from .material import both_kinds, seeded
 from .papers import ADVERSARIAL, ATTACKED, NOISE, Scheme
 from .trained import Schedule, home_of
 
@@ -79,17 +81,8 @@ def noise(images: Tensor) -> Tensor:
 
 
 def mixture(n: int, few: int) -> Tensor:
-    """Which `few` of the n pictures of `noise` are attacked, int64: the first, where no kind is over by a twentieth of them;
-    else as many uniform as permuted ones, spread evenly over each kind."""
-    at = torch.arange(n)
-    size = (n - at // BATCH * BATCH).clamp(max=BATCH)  # of the picture's batch
-    raw = at % BATCH < size // 2
-    if abs(2 * int(raw[:few].sum()) - few) <= few // 20:
-        return at[:few]
-    kinds = [at[raw], at[~raw]]
-    return torch.cat(
-        [kind[torch.arange(k) * len(kind) // k] for kind, k in zip(kinds, (few // 2, few - few // 2), strict=True)]
-    )
+    """Which `few` of the n pictures of `noise` are attacked: see `both_kinds`."""
+    return both_kinds(n, few, BATCH)
 
 
 def attacked(net: nn.Module, z: Tensor, objectives: Sequence[Objective], what: str, tell: Tell) -> Tensor:
@@ -114,6 +107,15 @@ def wrong(logits: Tensor, labels: Tensor) -> Tensor:
     return (p.argmax(1) != labels) | (p.amax(1) <= 1.01 / logits.shape[1])
 
 
+def digest(tensors: Sequence[Tensor]) -> str:
+    """One hexadecimal digest of the tensors' shapes and values."""
+    state = hashlib.sha256()
+    for x in tensors:
+        state.update(f"{x.dtype} {list(x.shape)}".encode())
+        state.update(np.ascontiguousarray(x.numpy()).data)
+    return state.hexdigest()
+
+
 def table1_scores(net: nn.Module, place: Place, sizes: Sizes, tell: Tell) -> dict[str, Tensor]:
     """Set -> confidences, float64 [N]. "in": the test pictures; "right": bool, are they classified right;
     "adversarial samples": only those that are no longer classified right, of `sizes.attacked` (as released)."""
@@ -126,10 +128,11 @@ def table1_scores(net: nn.Module, place: Place, sizes: Sizes, tell: Tell) -> dic
         with torch.no_grad():
             return torch.cat([net(part.to(device)).double().cpu() for part in images.split(BATCH)])
 
-    def kept(name: str, n: int | str, measure: Callable[[], dict[str, Tensor]]) -> None:
+    def kept(name: str, n: int | str, seen: Sequence[Tensor], measure: Callable[[], dict[str, Tensor]]) -> None:
         file = place.home / "scores" / f"{name.replace(' ', '-')}-{n}.safetensors"
-        if not file.exists():
-            write_tensors(file, measure(), {"set": name, "n": n})
+        note = {"set": name, "n": n, "sha256": digest(seen)}
+        if not file.exists() or read_tensors(file)[1] != note:
+            write_tensors(file, measure(), note)
         found.update(read_tensors(file)[0])
 
     def inside() -> dict[str, Tensor]:
@@ -139,28 +142,27 @@ def table1_scores(net: nn.Module, place: Place, sizes: Sizes, tell: Tell) -> dic
     def sure(name: str, images: Tensor) -> dict[str, Tensor]:
         return {name: logits(images).softmax(1).amax(1)}
 
-    kept("in", len(x), inside)
+    kept("in", len(x), (x, y), inside)
     for name in SETS:
         if name != place.dataset and present(name, place.data):
             other = inputs(place, name, sizes.images)[0]
-            kept(name, len(other), partial(sure, name, other))
+            kept(name, len(other), (other,), partial(sure, name, other))
     z = noise(x)
-    kept(NOISE, f"{len(z)}-of-{len(z)}-own-blurs", lambda: sure(NOISE, z))
+    kept(NOISE, f"{len(z)}-of-{len(z)}-own-blurs", (z,), lambda: sure(NOISE, z))
     few = min(sizes.attacked, len(x))
+    part = z[mixture(len(z), few)]
 
     def noise_attacked() -> dict[str, Tensor]:
-        part = z[mixture(len(z), few)]
         return sure(ATTACKED, attacked(net, part, [log_max_prob] * -(-few // BATCH), ATTACKED, tell))
 
     def samples() -> dict[str, Tensor]:
-        truths = y[:few].split(BATCH)
-        aims = [partial(cross_entropy_in, y=part.to(device)) for part in truths]
+        aims = [partial(cross_entropy_in, y=truth.to(device)) for truth in y[:few].split(BATCH)]
         said = logits(attacked(net, x[:few], aims, ADVERSARIAL, tell))
         broken = wrong(said, y[:few])
         return {ADVERSARIAL: said.softmax(1).amax(1)[broken], "resisted": (~broken).double()}
 
-    kept(ATTACKED, f"{few}-of-{len(z)}-own-blurs", noise_attacked)
-    kept(ADVERSARIAL, few, samples)
+    kept(ATTACKED, f"{few}-of-{len(z)}-own-blurs", (part,), noise_attacked)
+    kept(ADVERSARIAL, few, (x[:few], y[:few]), samples)
     net.cpu()
     return found
 
