@@ -11,7 +11,6 @@ false alarms are kept (OUT/alarms), with one JSON of every page's probability fo
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import multiprocessing
 import os
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numbers_of import identity, keep
 
 import openset
 from openset.decide import lower_bound
@@ -168,10 +168,12 @@ def main() -> int:
     parser.add_argument("--engravers", type=Path, help="a corpus of openset.sheetmusic.engravers: its recall, no pages")
     parser.add_argument("--json", type=Path, help="write the numbers for scripts/sheet_card.py here")
     given = parser.parse_args()
+    if given.json and given.threshold is not None:
+        parser.error("--json is for the card, whose numbers hold at the judge's own threshold: leave out --threshold")
     judge = openset.open_judge(given.judge, threads=1)
     threshold = threshold_of(judge, given.threshold)
     if given.engravers:
-        keep(given.json, engravers(judge, given.engravers, threshold))
+        keep(given.json, given.judge, engravers(judge, given.engravers, threshold))
         return 0
     if given.fetch:
         library_stock.fetch(given.cache, lambda line: print(line, flush=True))
@@ -180,10 +182,8 @@ def main() -> int:
         f"{len(stock.texts)} texts, {len(stock.documents)} PDF documents, {len(stock.draws)} picture families",
         flush=True,
     )
-    path = Path(given.judge)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else judge.info.name
     made_of = f"{len(stock.texts)} texts, {len(stock.documents)} documents"
-    started(given.out, {"judge": digest, "seed": given.seed, "threshold": threshold, "stock": made_of})
+    started(given.out, {"judge": identity(given.judge), "seed": given.seed, "threshold": threshold, "stock": made_of})
     jobs = [(k, min(library.CHUNK, given.count - k * library.CHUNK)) for k in range(-(-given.count // library.CHUNK))]
     left = [(k, n) for k, n in jobs if not (given.out / f"{k:04d}.json").exists()]
     done, begun = given.count - sum(n for _, n in left), time.monotonic()
@@ -202,13 +202,8 @@ def main() -> int:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    keep(given.json, report(given.out, threshold, given.count))
+    keep(given.json, given.judge, report(given.out, threshold, given.count))
     return 0
-
-
-def keep(file: Path | None, numbers: object) -> None:
-    if file:
-        file.write_text(json.dumps(numbers, indent=1))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ Usage: python scripts/real_pictures.py FOLDER [--judge sheet-music] [--json OUT]
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import defaultdict
 from pathlib import Path
+
+from numbers_of import keep
 
 from openset import open_judge
 from openset.images import find
@@ -75,8 +76,7 @@ def main() -> int:
     print("\nlowest sheet music, highest other:")
     for r in sorted(yes, key=lambda r: r["p"])[:10] + sorted(no, key=lambda r: -r["p"])[:12]:
         print(f"  {r['p']:.4f} {r['truth']:12} {r['outcome']:9} {r['file']}")
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=1))
+    keep(args.json, args.judge, rows)
     return 0
 
 

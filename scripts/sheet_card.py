@@ -1,12 +1,14 @@
 """Writes the judge's card, docs/sheet-music.md's tables and docs/sheet-music.json, the README's numbers, from what was measured.
 
-Reads in the cache folder (a section whose file is missing stays as it stands if it is of the same judge, else it says "not measured"):
-    measured.json        python scripts/sheet_card.py --measure   (made pictures: openset.sheetmusic.measure)
+Reads in the cache folder (a section whose file is missing stays as it stands if it is of the same judge, else it says "not measured";
+a file of another judge is refused):
+    pages.json           python scripts/sheet_card.py --measure pages     (made pictures: openset.sheetmusic.measure)
+    noise.json           python scripts/sheet_card.py --measure noise     (attacked noise; needs the folder that the judge was built in)
     real.json            python scripts/real_pictures.py FOLDER --json runs/sheet-music/real.json
     real_plain.json      the same with --judge runs/sheet-music/plain.onnx, which --measure writes
     false_alarms.json    python scripts/false_alarms.py --json runs/sheet-music/false_alarms.json
     engravers.json       python scripts/false_alarms.py --engravers FOLDER --json runs/sheet-music/engravers.json
-Usage: python scripts/sheet_card.py [--cache runs/sheet-music] [--measure]
+Usage: python scripts/sheet_card.py [--cache runs/sheet-music] [--measure pages] [--measure noise]
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from numbers_of import identity, keep
+from numbers_of import kept as numbers
+
 from openset import open_judge
 from openset._words import markdown
 from openset.metrics import auroc, auroc_interval, clopper_pearson
@@ -26,15 +31,16 @@ CARD = ROOT / "src/openset/sheetmusic/CARD.md"
 DOCS = ROOT / "docs/sheet-music.md"
 BEGIN, END = "<!-- measured:begin -->", "<!-- measured:end -->"
 REAL_NOTE = "153 real photographs, scans, renderings and screenshots, looked at while the judge was made, which may have guided later choices of training pictures; never trained or thresholded on"
-HIGH = 0.95
+HIGH, SCRIPT = 0.95, "scripts/sheet_card.py"
 Section = tuple[list[str], list[dict[str, Any]]]  # lines of the card, rows of the README
 ROWS = {  # the sections' titles, in order, and how the names of their rows begin
     "### Real pictures (measured)": ("real pictures",),
     "### Library-like pages without music (measured)": ("library-like pages",),
     "### Engravers never trained on (measured)": ("unseen engraver",),
-    "### Schemes on made pictures (measured; attacks searched)": ("families never trained on", "noise attacked"),
+    "### Schemes on made pictures (measured)": ("families never trained on",),
+    "### Noise under attack (searched)": ("noise attacked",),
 }
-REAL, LIBRARY, ENGRAVERS, MADE = ROWS
+REAL, LIBRARY, ENGRAVERS, MADE, NOISE = ROWS
 
 
 def share(k: int, n: int) -> str:
@@ -131,17 +137,13 @@ def families(rows: Iterable[Mapping[str, Any]], accepted: str) -> list[str]:
 
 
 def schemes(measured: Mapping[str, Any]) -> list[str]:
-    radii = sorted(k for k in next(iter(measured["schemes"].values())) if k.startswith("noise_"))
     head = ["recall", "AUROC, trained families", "AUROC, unseen families", "false, trained", "false, unseen"]
     head += ["unseen above .95", "MMC scores", "MMC unseen"]
-    head += [f"noise attacked at {r[6:]}: mean / highest" for r in radii]
     lines = []
-    for name, e in measured["schemes"].items():
+    for name, e in measured.items():
         cells = [f"{e['recall']:.3f}", three(e["auroc_seen"]), three(e["auroc_unseen"])]
         cells += ["{} of {}".format(*e["false_seen"]), "{} of {}".format(*e["false_unseen"]), str(e["above_95_unseen"])]
-        cells += [f"{e['mmc_scores']:.3f}", f"{e['mmc_unseen']:.3f}"]
-        cells += [f"{e[r]['mean']:.3f} / {e[r]['highest']:.3f}" for r in radii]
-        lines.append([name, *cells])
+        lines.append([name, *cells, f"{e['mmc_scores']:.3f}", f"{e['mmc_unseen']:.3f}"])
     return markdown(["scheme", *head], lines)
 
 
@@ -149,10 +151,12 @@ def made_pictures(measured: Mapping[str, Any] | None) -> Section:
     head = [MADE, ""]
     if not measured:
         return [*head, "Not measured."], []
-    shipped, plain = measured["schemes"]["shipped"], measured["schemes"]["plain"]
+    shipped, plain = measured["shipped"], measured["plain"]
+    left, most = shipped["scores_left_out"], shipped["n_scores"] + shipped["scores_left_out"]
     lines = [
         "Held-out scores, fonts and picture files, one seed. Each scheme at the threshold that gives it recall .97, the shipped",
-        "one at its own. MMC: mean max confidence. Attack: the worst over starts, gradient steps and random squares.",
+        f"one at its own. MMC: mean max confidence. Of {most} scores {left} have fewer than three notes or a staff space below 2.8 of",
+        "1,024 pixels: too small to be read, they are not counted.",
         "",
         *schemes(measured),
     ]
@@ -162,15 +166,27 @@ def made_pictures(measured: Mapping[str, Any] | None) -> Section:
         ("Families trained on (other pictures of them)", "rows_seen", "accepted as sheet music"),
     ):
         lines += ["", f"### {title}", "", *families(shipped[key], accepted)]
-    script = "scripts/sheet_card.py"
+    one = row("families never trained on: mean max confidence", shipped["mmc_unseen"], shipped["false_unseen"][1], SCRIPT,
+              plain=plain["mmc_unseen"], digits=3)  # fmt: skip
+    return head + lines, [one]
+
+
+def attacked(noise: Mapping[str, Any] | None) -> Section:
+    head = [NOISE, ""]
+    if not noise:
+        return [*head, "Not measured."], []
+    shipped, plain = noise["shipped"], noise["plain"]
+    lines = markdown(
+        ["scheme", *(f"radius {eps}: mean / highest P(sheet music)" for eps in shipped)],
+        [[name, *(f"{e['mean']:.3f} / {e['highest']:.3f}" for e in found.values())] for name, found in noise.items()],
+    )
+    said = f"{next(iter(shipped.values()))['n']} noise pictures at each radius: the worst over starts, gradient steps and random squares."
     rows = [
-        row("families never trained on: mean max confidence", shipped["mmc_unseen"], shipped["false_unseen"][1], script,
-            plain=plain["mmc_unseen"], digits=3),
-        *(row(f"noise attacked at {eps}: highest P(sheet music)", shipped[key]["highest"], shipped[key]["n"], script,
-              plain=plain[key]["highest"], digits=3, kind="searched")
-          for eps, key in ((".1", "noise_0.1"), (".3", "noise_0.3"))),
+        row(f"noise attacked at {eps[1:]}: highest P(sheet music)", shipped[eps]["highest"], shipped[eps]["n"], SCRIPT,
+            plain=plain[eps]["highest"], digits=3, kind="searched")
+        for eps in ("0.1", "0.3")
     ]  # fmt: skip
-    return head + lines, rows
+    return [*head, said, "", *lines], rows
 
 
 def kept(title: str, lines: Sequence[str], rows: Iterable[dict[str, Any]]) -> Section:
@@ -185,49 +201,57 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cache", type=Path, default=Path("runs/sheet-music"))
     parser.add_argument("--judge", default="sheet-music")
-    parser.add_argument("--measure", action="store_true", help="measure on made pictures first (about an hour)")
+    parser.add_argument("--measure", action="append", default=[], choices=["pages", "noise"], help="measure this first")
     args = parser.parse_args()
-    judge = open_judge(args.judge)
-    threshold = judge.info.thresholds["sheet_music"]
-    if args.measure:
+    judge, whose = open_judge(args.judge), identity(args.judge)
+    for what in args.measure:
         from openset.sheetmusic.build import SHIPPED, Plan
-        from openset.sheetmusic.measure import measure
+        from openset.sheetmusic.measure import on_noise, on_pages
 
         shipped = SHIPPED if args.judge == "sheet-music" else Path(args.judge)
-        measure(args.cache, Plan(), shipped, lambda line: print(line, flush=True))
+        measure = {"pages": on_pages, "noise": on_noise}[what]
+        keep(args.cache / f"{what}.json", args.judge, measure(args.cache, Plan(), shipped, lambda line: print(line, flush=True)))  # fmt: skip
 
-    def read(name: str) -> Any:
-        file = args.cache / f"{name}.json"
-        return json.loads(file.read_text()) if file.exists() else None
+    def read(name: str, judge: str | None = whose) -> Any:
+        return numbers(args.cache / f"{name}.json", judge)
 
+    thresholds = judge.info.thresholds
     lines = [
-        f"Threshold for `sheet_music`: {threshold.value:.4f}; precision {threshold.precision} with probability {1 - threshold.delta:.2f}, ",
-        f"proved if {threshold.assumption}; prevalence {threshold.prevalence}.",
+        "Thresholds: "
+        + "; ".join(
+            f"`{label}` {t.value:.4f} (precision {t.precision} with probability {1 - t.delta:.2f}, where it makes up {t.prevalence} "
+            "of the pictures)"
+            for label, t in thresholds.items()
+        )
+        + f". Proved if {thresholds['sheet_music'].assumption}.",
     ]
-    before, story = DOCS.read_text(), ROOT / "docs/sheet-music.json"
+    before, file = DOCS.read_text(), ROOT / "docs/sheet-music.json"
+    story = json.loads(file.read_text())
     card = before[before.index(BEGIN) + len(BEGIN) : before.index(END)].strip("\n").split("\n")
-    same, rows = card[: len(lines)] == lines, []
+    rows: list[dict[str, Any]] = []
     for title, needed, section in (
-        (REAL, "real", lambda: real_pictures(read("real"), read("real_plain"))),
+        (REAL, "real", lambda: real_pictures(read("real"), read("real_plain", None))),
         (LIBRARY, "false_alarms", lambda: library_pages(read("false_alarms"))),
         (ENGRAVERS, "engravers", lambda: other_engravers(read("engravers"))),
-        (MADE, "measured", lambda: made_pictures(read("measured"))),
+        (MADE, "pages", lambda: made_pictures(read("pages"))),
+        (NOISE, "noise", lambda: attacked(read("noise"))),
     ):
-        fresh = read(needed) or not same
-        more, made = section() if fresh else kept(title, card, json.loads(story.read_text())["rows"])
+        fresh = read(needed) or story["judge"] != whose
+        more, made = section() if fresh else kept(title, card, story["rows"])
         lines, rows = [*lines, "", *more], rows + made
     text = "\n".join(lines)
-    for file in (CARD, DOCS):
-        old = file.read_text()
+    for page in (CARD, DOCS):
+        old = page.read_text()
         begin, end = old.index(BEGIN) + len(BEGIN), old.index(END)
-        file.write_text(old[:begin] + "\n" + text + "\n" + old[end:])
-        print(f"{file}: written")
+        page.write_text(old[:begin] + "\n" + text + "\n" + old[end:])
+        print(f"{page}: written")
     facts = {
+        "judge": whose,
         "date": judge.info.facts.get("date", ""),
         "pictures": "None of these pictures was trained on.",
         "rows": rows,
     }
-    story.write_text(json.dumps(facts, indent=1) + "\n")
+    file.write_text(json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 The block lies between `<!-- numbers:begin -->` and `<!-- numbers:end -->`. --check: change nothing, exit 1 if the block is
 not what the JSON says. docs/sheet-music.json is one object:
 
+    judge      whose numbers these are (`numbers_of.identity`)
     date       "2026-11-25", the day of the measurement
     pictures   one sentence: what was measured on, and that none of it was trained on
     rows       a list of objects, one a line of the table:
@@ -26,7 +27,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- numbers:begin -->", "<!-- numbers:end -->"
-TOP = ("date", "pictures", "rows")
+TOP = ("judge", "date", "pictures", "rows")
 ROW = ("measure", "plain", "shipped", "interval", "n", "kind", "script")
 KINDS = ("proved", "searched", "measured")
 

@@ -141,7 +141,7 @@ def test_the_table_shows_every_name_in_one_line_on_any_terminal(judge: str, enco
     assert "\x1b" not in text
     row = next(line for line in text.splitlines() if "a.png" in line)
     assert "accepted" in row
-    assert "confidence 1.00 reaches the threshold 0.90 for 'red'" in row
+    assert "confidence 0.999 reaches the threshold 0.900 for 'red'" in row
     assert "1 accepted, 3 unknown, 1 error" in text
 
 

@@ -257,6 +257,20 @@ def test_enough_pictures_but_too_many_errors_says_what_would_do() -> None:
         fit_threshold(np.full(n, 0.9), correct, every, label="cat", precision=0.98, delta=0.05)
 
 
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [
+        ((), "even the surest answer 'cat' is wrong. More pictures will hardly help"),
+        ((0,), "only the surest answer 'cat' is right. With that share"),
+        ((1, 2, 3), "1 of the 4 surest answers 'cat' is wrong. With that share"),
+    ],
+)
+def test_the_best_cut_is_told_in_words_that_fit_the_number(right: tuple[int, ...], said: str) -> None:
+    correct = np.isin(np.arange(60), right)
+    with pytest.raises(CalibrationError, match=said):
+        fit_threshold(np.linspace(1, 0.5, 60), correct, np.ones(60, bool), label="cat", precision=0.5, delta=0.05)
+
+
 def test_few_others_for_a_rare_class_says_how_many_are_needed() -> None:
     correct = np.arange(600) < 300
     with pytest.raises(CalibrationError, match="and 300 others were given") as caught:
@@ -369,16 +383,17 @@ def test_decisions_say_why() -> None:
     rows = [[0.95, 0.05], [0.71, 0.29], [0.1, 0.9]]
     sure, unsure, unset = decide(rows, judge_info(cat=0.93), ["a", "b", "c"], score=[0.9, 0.5, 0.1])
     assert (sure.outcome, sure.label, sure.best, sure.threshold, sure.score) == ("accepted", "cat", "cat", 0.93, 0.9)
-    assert sure.why == "confidence 0.95 reaches the threshold 0.93 for 'cat'"
+    assert sure.why == "confidence 0.950 reaches the threshold 0.930 for 'cat'"
     assert (unsure.outcome, unsure.label, unsure.best, unsure.confidence) == ("unknown", None, "cat", 0.71)
-    assert unsure.why == "confidence 0.71 is below the threshold 0.93 for 'cat'"
+    assert unsure.why == "confidence 0.710 is below the threshold 0.930 for 'cat'"
     assert (unset.outcome, unset.threshold, unset.probabilities) == ("unknown", None, {"cat": 0.1, "dog": 0.9})
     assert unset.why == "no threshold is stored for 'dog': run openset calibrate"
 
 
 def test_numbers_that_differ_are_shown_apart() -> None:
-    (made,) = decide([[0.99991, 0.00009]], judge_info(cat=0.99995), ["a"])
-    assert made.why == "confidence 0.9999 is below the threshold 1.0000 for 'cat'"
+    near, sure = decide([[0.99991, 0.00009], [0.99996, 0.00004]], judge_info(cat=0.99995), ["a", "b"])
+    assert near.why == "confidence 0.99991 is below the threshold 0.99995 for 'cat'"
+    assert sure.why == "confidence 0.999 reaches the threshold 0.999 for 'cat'"
 
 
 def test_a_threshold_of_ones_own_goes_before_and_promises_nothing() -> None:

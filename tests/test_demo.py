@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from openset import demo
+from openset._demodata import write_digits, write_outside
 from openset.errors import DataError
 
 
@@ -23,6 +24,8 @@ def test_a_small_demo_end_to_end_and_again(tmp_path: Path, capsys: pytest.Captur
         "under attack",
     ):
         assert line in said
+    assert "  noise (6)" in said
+    assert "\n  mean max confidence on noise under attack (6), searched" in said  # no part of those above it
     root = ElementTree.fromstring(page.read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>\n"))
     headings = [e.text for e in root.iter("h2")]
     assert headings == [
@@ -37,6 +40,24 @@ def test_a_small_demo_end_to_end_and_again(tmp_path: Path, capsys: pytest.Captur
     )  # the finished runs are taken as they are
     again = capsys.readouterr().out
     assert again.split("mean max confidence")[1:] == said.split("mean max confidence")[1:]
+
+
+def test_smaller_numbers_leave_no_picture_of_an_earlier_run(tmp_path: Path) -> None:
+    pages = sorted((Path(demo.__file__).parent / "examples").iterdir())
+    for digits, each in ((4, 5), (2, 3)):
+        (tmp_path / "digits" / "3").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "digits" / "3" / "mine.png").touch()
+        wrote = write_digits(tmp_path / "digits", digits, lambda _: None)
+        beside = write_outside(tmp_path / "outside", each, pages, 0, lambda _: None)
+        assert len(list((tmp_path / "digits").rglob("*.png"))) == wrote + 1 == 10 * digits + 1
+        assert len(list((tmp_path / "outside").rglob("*.png"))) == beside
+
+
+def test_a_judge_of_other_digits_is_not_measured_on_these(tmp_path: Path) -> None:
+    """It may have learned from what would now be tested on."""
+    demo.main(tmp_path / "out", per_class=14, each=2, epochs=1)
+    with pytest.raises(DataError, match=r"plain' was trained on other digits: remove it, or .* --output"):
+        demo.main(tmp_path / "out", per_class=10, each=2, epochs=1)
 
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:

@@ -269,11 +269,15 @@ def test_what_was_named_before_the_source_failed_is_decided_first(judge: Judge) 
         assert made == ["green"] * 7
 
 
-def test_one_path_or_one_files_bytes_is_one_picture(judge: Judge, tmp_path: Path) -> None:
+def test_one_path_one_files_bytes_or_one_array_is_one_picture(judge: Judge, tmp_path: Path) -> None:
     path = tmp_path / "x.png"
     Image.fromarray(plain((0, 255, 0))).save(path)
-    for one in (path, str(path), path.read_bytes()):
+    for one in (path, str(path), path.read_bytes(), plain((0, 255, 0))):
         assert list(judge.stream(one)) == [judge(one)]
+    gray = plain((0, 255, 0))[:, :, 0]
+    assert [d.outcome for d in judge.stream(gray)] == ["error"], (
+        "an array that is no picture is one error, not one a row"
+    )
 
 
 def test_why_says_that_only_a_first_page_was_read(judge: Judge, tmp_path: Path) -> None:
@@ -352,6 +356,23 @@ def test_a_graph_onnxruntime_cannot_run_is_refused_in_one_line() -> None:
     with pytest.raises(JudgeFileError, match="onnxruntime refuses its graph") as caught:
         judge_of(with_info(foreign.SerializeToString(), info()), "x", threads=1)
     assert "\n" not in str(caught.value)
+
+
+def test_a_broken_judge_leaves_standard_output_to_what_was_asked_for(tmp_path: Path) -> None:
+    broken = with_info(graph().SerializeToString(), info()).replace(
+        b"Softmax", b"Soft\xd7ax"
+    )  # no UTF-8: a ValueError inside
+    (tmp_path / "broken.onnx").write_bytes(broken)
+    Image.fromarray(plain((255, 0, 0))).save(tmp_path / "x.png")
+    made = subprocess.run(
+        [sys.executable, "-m", "openset", "predict", "broken.onnx", "x.png", "--json"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert (made.returncode, made.stdout) == (1, "")
+    assert "onnxruntime refuses its graph" in " ".join(made.stderr.split())
 
 
 def test_a_missing_file_lists_the_shipped_judges(tmp_path: Path) -> None:

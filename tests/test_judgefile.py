@@ -400,3 +400,24 @@ def test_a_number_that_no_float_holds_is_refused_wherever_it_stands() -> None:
         text = changed("facts.loss", [0.5]).replace("[0.5]", f"[{number}]")
         with pytest.raises(JudgeFileError, match="is not a number that a float holds"):
             info_from_json(text)
+
+
+@pytest.mark.parametrize("depth", [20, 62, 63, 300, 970])
+def test_facts_are_as_deep_when_read_as_when_written(depth: int) -> None:
+    """What is read can be written again; nesting is counted in the whole, of which facts are the second level."""
+    inner = "[" * depth + "]" * depth
+    text = changed("facts.loss", "here").replace('"here"', inner)
+    nested: Any = []
+    for _ in range(depth - 1):
+        nested = [nested]
+    written = dataclasses.replace(INFO, facts={**INFO.facts, "loss": nested})
+    if depth <= onnxbytes.MAX_DEPTH - 2:
+        assert json.loads(info_to_json(info_from_json(text))) == json.loads(text)
+        assert info_from_json(info_to_json(written)) == written
+    else:
+        with pytest.raises(
+            JudgeFileError, match=rf"its metadata are (nested {depth + 2} deep|not JSON .maximum recursion)"
+        ):
+            info_from_json(text)
+        with pytest.raises(JudgeFileError, match=r"field 'facts\.loss.* cannot be stored"):
+            info_to_json(written)

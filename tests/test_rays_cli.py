@@ -140,3 +140,46 @@ def test_what_cannot_be_done_is_one_line(here: Path, words: list[str], said: str
 
 def test_nothing_to_audit_is_a_usage_error() -> None:
     assert CliRunner().invoke(app, ["audit", "raynet:made"]).exit_code == 2
+
+
+@pytest.mark.parametrize("columns", [30, 60, 80, 120])
+def test_the_table_of_rays_fits_the_terminal_and_tells_its_columns_apart(here: Path, columns: int) -> None:
+    Image.new("RGB", (8, 8), (200, 30, 90)).save(here / f"{'a' * 60}-b.png")
+    words = ["audit", "raynet:made", f"{'a' * 60}-b.png", "--rays", "--size", "8"]
+    done = CliRunner().invoke(app, words, env={"COLUMNS": str(columns)})
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= columns
+    if columns < 80:
+        assert "".join(lines[: -(-66 // columns)]) == f"{'a' * 60}-b.png"
+        assert "  limit" in done.stdout
+    else:
+        assert lines[0].split() == [
+            "picture",
+            "limit",
+            "conf.",
+            "limit",
+            "kind",
+            "first",
+            "alpha",
+            "first",
+            "kind",
+            "regions",
+        ]
+        assert lines[1].startswith("...aaa")
+        assert "a-b.png " in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("mine.onnx", "'mine.onnx' is a judge file, and rays need the net: give the run's folder, or module:callable."),
+        ("sheet-music", "'sheet-music' is a judge file, and rays need the net"),
+        ("mynets", "'mynets' is no folder of a run: give the run's folder, or module:callable."),
+    ],
+)
+def test_what_is_no_net_is_told_with_what_to_give(here: Path, given: str, said: str) -> None:
+    (here / "mine.onnx").touch()
+    done = CliRunner().invoke(app, ["audit", given, "--rays"])
+    assert done.exit_code == 1
+    assert said in done.output

@@ -382,7 +382,8 @@ def test_the_command_wraps_a_net_of_a_module(
         app, [*words, "--head", "density", "--data", str(places / "data"), "--out", str(places / "out")]
     )
     assert done.exit_code == 0, done.output
-    assert "training mode" in done.output
+    assert "6 layers left in training mode (0, 1, 2, ...): the copy is in eval mode" in done.output
+    assert "  logits: the outputs are logits, as expected" in done.output
     assert "rays alpha * noise that end at confidence 1: 100% of 2, proved" in done.output
     assert openset.open_judge("judge.onnx")(places / "data" / "blue" / "03.png").probabilities["blue"] > 0.9
     for wrong, said in (

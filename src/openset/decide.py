@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._words import shown
 from .bounds import check_rates, fit_plain, fit_prevalence, lower_bound, needed
 from .errors import CalibrationError
 from .types import Decision, JudgeInfo, Threshold
@@ -167,8 +168,8 @@ def _decision(path: str, p: Floats, best: int, info: JudgeInfo, score: float | N
     if value is None:
         why = f"no threshold is stored for {label!r}: run openset calibrate"
     else:
-        shown, limit = _apart(confidence, value)
-        why = f"confidence {shown} {'reaches' if accepted else 'is below'} the threshold {limit} for {label!r}"
+        sure, limit = (shown(confidence), shown(value)) if accepted else _apart(confidence, value)
+        why = f"confidence {sure} {'reaches' if accepted else 'is below'} the threshold {limit} for {label!r}"
         if own is not None:
             why += ", given by the user: it carries no guarantee"
     return Decision(
@@ -191,9 +192,9 @@ def _no_numbers(path: str) -> Decision:
 
 
 def _apart(a: float, b: float) -> tuple[str, str]:
-    """Both numbers with two decimals, or as many more as tell them apart."""
-    for digits in range(2, 17):
-        first, second = f"{a:.{digits}f}", f"{b:.{digits}f}"
+    """Both numbers with three decimals, or as many more as tell them apart."""
+    for digits in range(3, 17):
+        first, second = shown(a, digits), shown(b, digits)
         if first != second or a == b:
             return first, second
     return repr(a), repr(b)

@@ -19,6 +19,7 @@ import numpy as np
 
 from . import metrics, report
 from ._demodata import write_digits, write_outside
+from ._words import shown
 from .data.folders import read_folder
 from .errors import DataError, ImageError, JudgeFileError
 from .images import find, load, resize
@@ -80,8 +81,8 @@ def main(
     plain, acet = measured
     lead = (
         f"A net that knows ten digits, trained plain and with ACET, meets pictures that are no digits. Mean max confidence "
-        f"outside: plain {metrics.mmc(confidences(plain.away)):.2f}, ACET {metrics.mmc(confidences(acet.away)):.2f}; on "
-        f"noise under attack {np.mean(plain.attacked):.2f} and {np.mean(acet.attacked):.2f}."
+        f"outside: plain {metrics.mmc(confidences(plain.away)):.3f}, ACET {metrics.mmc(confidences(acet.away)):.3f}; on "
+        f"noise under attack {np.mean(plain.attacked):.3f} and {np.mean(acet.attacked):.3f}."
     )
     page = place / "demo.html"
     foot = f"Made by openset demo; {per_class} digits a class, {epochs} epochs, seed {seed}. One small run: a picture of the effect, not a benchmark."
@@ -105,7 +106,11 @@ def shipped(examples: Path) -> report.Section:
         ("picture", "answer", "confidence", "why"),
     )
     made = [report.Card(Path(d.path).name, picture(d.path), {"sheet-music": d}) for d in decisions]
-    text = "One picture is broken on purpose. Below the threshold the answer is unknown; the threshold and its guarantee are stored in the judge file."
+    limits = [f"from {shown(t.value)} on as {label}" for label, t in judge.info.thresholds.items()]
+    text = (
+        f"One picture is broken on purpose. Accepted {', '.join(limits)}; below that the answer is unknown. The thresholds "
+        "and their guarantees are stored in the judge file."
+    )
     return report.Section(heading, [report.paragraph(text), report.cards(made)])
 
 
@@ -136,6 +141,10 @@ def experiment(place: Path, examples: Path, per_class: int, each: int, epochs: i
             output=place / scheme,
             resume=True,
         )
+        if any(sum(known.values()) != len(split.of(side)) for side, known in run.facts["pictures"].items()):
+            raise DataError(
+                f"'{run.folder}' was trained on other digits: remove it, or give another folder with --output"
+            )
         judge = run.export(place / f"{scheme}.onnx", precision=0.9, delta=0.1)
         known = confidences(judge.stream(item.path for item in split.of("val")))
         threshold = float(np.quantile(known, 1 - KEPT))
@@ -178,7 +187,7 @@ def rows(measured: Sequence[Measured]) -> list[tuple[str, ...]]:
 
     made = [
         each(f"accuracy on {len(measured[0].inside)} test digits", lambda m: f"{m.accuracy:.1%}"),
-        each("threshold: 95 % of the validation digits are above", lambda m: f"{m.threshold:.3f}"),
+        each("threshold: 95 % of the validation digits are above", lambda m: shown(m.threshold)),
         each("mean max confidence inside (test digits)", lambda m: f"{metrics.mmc(confidences(m.inside)):.3f}"),
         each(
             f"mean max confidence outside ({len(measured[0].away)} pictures)",
@@ -190,7 +199,10 @@ def rows(measured: Sequence[Measured]) -> list[tuple[str, ...]]:
         for kind, decisions in measured[0].outside.items()
     ]
     made += [
-        each(f"  noise under attack ({len(measured[0].attacked)}), searched", lambda m: f"{np.mean(m.attacked):.3f}"),
+        each(
+            f"mean max confidence on noise under attack ({len(measured[0].attacked)}), searched",
+            lambda m: f"{np.mean(m.attacked):.3f}",
+        ),
         each("answered unknown inside", lambda m: unknown(m.inside)),
         each("answered unknown outside", lambda m: unknown(m.away)),
     ]
@@ -203,7 +215,7 @@ def numbers(measured: Sequence[Measured]) -> report.Section:
     surest = max(acet, key=acet.__getitem__)
     text = (
         "Same net, seed and digits. Lower is better outside: the net is no judge of these pictures. ACET learns from "
-        f"noise alone and is not a cure for everything: on {surest} it is still {acet[surest]:.2f} sure."
+        f"noise alone and is not a cure for everything: on {surest} it is still {acet[surest]:.3f} sure."
     )
     return report.Section(
         "Plain beside ACET",
@@ -244,7 +256,7 @@ def picture(path: str) -> str | None:
 
 
 def words(d: Decision) -> str:
-    return "" if d.confidence is None else f"{d.confidence:.2f}"
+    return "" if d.confidence is None else shown(d.confidence)
 
 
 def show(content: Sequence[Sequence[str]], head: Sequence[str]) -> None:

@@ -110,15 +110,15 @@ class Judge:
 
         `paths` may be a generator: it is read only a few batches ahead. A picture that cannot be read gives a
         Decision with outcome "error" and never stops the rest. batch: most pictures judged at once (fewer when
-        they are large). threshold: used for every label instead of the judge's own. One path, or one file's bytes, is
-        one picture. The first Decision comes when four batches are named, or no more are to come: a source that waits
-        for an answer before it goes on would wait for ever. Raises what the source raises, once all that it gave
-        before is decided; ValueError for a batch below 1 or a threshold outside [0, 1], before anything is read.
+        they are large). threshold: used for every label instead of the judge's own. One path, one file's bytes or one
+        array is one picture. The first Decision comes when four batches are named, or no more are to come: a source
+        that waits for an answer before it goes on would wait for ever. Raises what the source raises, once all that it
+        gave before is decided; ValueError for a batch below 1 or a threshold outside [0, 1], before anything is read.
         """
         decide.decide(np.zeros((0, len(self.labels))), self.info, [], threshold=threshold)  # refused now or never
         if batch < 1:
             raise ValueError(f"batch is {batch}; give a whole number of at least 1.")
-        many = [paths] if isinstance(paths, str | os.PathLike | bytes) else paths
+        many = [paths] if isinstance(paths, str | os.PathLike | bytes | np.ndarray) else paths
         return self._stream(iter(many), min(batch, self._largest_batch()), threshold)
 
     def outputs(self, pixels: Pixels) -> dict[str, Pixels]:
@@ -295,8 +295,14 @@ def _session(model: bytes, info: JudgeInfo, name: str, threads: int) -> Any:
     options.add_session_config_entry("session.load_model_format", "ONNX")
     # waiting threads would burn a sixth more CPU, which the reading threads need
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+
+    class Session(ort.InferenceSession):
+        """One that never tries a second time and says so on standard output; onnxruntime 1.20 has no argument for it."""
+
+        _enable_fallback = property(lambda _: False, lambda *_: None)
+
     try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return Session(model, options, providers=["CPUExecutionProvider"], enable_fallback=False)
     except Exception as error:  # onnxruntime's errors share no base class of their own
         raise JudgeFileError(
             f"{name!r} cannot be used as a judge file: onnxruntime refuses its graph ({_first_line(error)}). "

@@ -8,6 +8,7 @@ should be; the message names the field.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import numbers
@@ -66,6 +67,11 @@ def with_info(model: bytes, info: JudgeInfo, name: str = "model") -> bytes:
     return made
 
 
+def graph_digest(model: bytes) -> str:
+    """sha256 of a judge file but for what it says of itself: judges of one graph and weights share it. Raises JudgeFileError."""
+    return hashlib.sha256(with_entry(model, KEY, b"", "model")).hexdigest()
+
+
 def info_to_json(info: JudgeInfo) -> str:
     """`info` as one JSON object (ASCII). Raises JudgeFileError naming the field that cannot be stored."""
     value = _plain(
@@ -90,6 +96,8 @@ def info_from_json(text: str, name: str = "judge file") -> JudgeInfo:
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         refuse(name, f"its metadata are not JSON ({error})", "Export it again.")
+    if (depth := _depth(value)) > MAX_DEPTH:
+        refuse(name, f"its metadata are nested {depth} deep, and {MAX_DEPTH} are allowed", "Export it again.")
     return _parse(value, name)
 
 
@@ -128,8 +136,20 @@ def _plain(value: Any, where: str) -> Any:
     )
 
 
+def _depth(value: Any) -> int:
+    """How many lists and objects lie in one another, level by level: no nesting is too deep to be counted."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, list | dict)]:
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+        depth += 1
+    return depth
+
+
 def _short(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "nested too deep to be shown"
     return text if len(text) <= 60 else text[:57] + "..."
 
 

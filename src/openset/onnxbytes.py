@@ -76,8 +76,8 @@ def check_target(path: str | os.PathLike[str]) -> None:
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     """Write `data` beside `path`, then move it there in one step. Raises JudgeFileError; leaves no half file."""
     target = os.path.realpath(os.fspath(path))
-    folder, name = os.path.split(target)
-    draft = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.part")
+    # of a length of its own: a name may be as long as the file system allows
+    draft = os.path.join(os.path.dirname(target), f".{secrets.token_hex(6)}.part")
     try:
         with open(draft, "xb") as file:
             file.write(data)

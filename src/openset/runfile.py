@@ -46,7 +46,9 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 def write_atomic(path: Path, content: bytes) -> None:
     """`content` at `path`, whole or not at all. Raises TrainingError when the disk refuses."""
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(
+        f".{seed_of(path.name):016x}.part"
+    )  # short whatever the name; what a kill left is written over
     with disk_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

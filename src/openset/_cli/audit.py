@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .._words import shown
 from .guard import guarded, needs, on_terminal, printable, say
+from .options import rate
+from .screen import console, put_block
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,7 +31,9 @@ def audit(
         list[str] | None, typer.Argument(metavar="[PICTURES]", help="Pictures or folders; default: uniform noise.")
     ] = None,
     rays: Annotated[bool, typer.Option("--rays", help="Audit the rays alpha * picture.")] = False,
-    t: Annotated[float, typer.Option("--confidence", "-t", help="Of interest from this confidence on.")] = 0.999,
+    t: Annotated[
+        float, typer.Option("--confidence", "-t", callback=rate, help="Of interest from this confidence on.")
+    ] = 0.999,
     start: Annotated[float, typer.Option(min=0.0, help="The first alpha looked at.")] = 1.0,
     count: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many rays.")] = 8,
     regions: Annotated[
@@ -59,29 +64,29 @@ def audit(
     names, x = _inputs(pictures or [], count, side, mode, seed)
     if lines.shape[0] == 1:
         x = _gray(x) if pictures else x[:, :1]
-    if not as_json:
-        say(f"{'picture':<28} {'limit':<14} {'conf.':>6} {'kind':<9} {'first alpha':>13} {'kind':<9} regions")
+    row = _json_line if as_json else _rows(names, labels)
     with _progress() as step:
         for i, name in enumerate(names):
             done = ray(lines, x[i], t=t, start=start, most_regions=regions or None, workers=workers)
-            record = _record(name, done, labels)
-            if as_json:
-                print(json.dumps(record, allow_nan=False), flush=True)
-            else:
-                _row(record)
+            row(_record(name, done, labels))
             step(i + 1, len(names))
 
 
 def _net(given: str, size: int | None) -> tuple[nn.Module, tuple[str, ...], int, str]:
     """(net, labels or none, side of a picture, resize mode)."""
     from ..errors import AuditError
+    from ..judge import SHIPPED
     from ..training import Run
     from ..types import Preprocess
     from .modules import net_of
 
-    if os.path.isdir(given) or ":" not in given:
+    if os.path.isdir(given):
         run = Run.load(given)
         return run.model, run.labels, size or run.model.preprocess.size, run.model.preprocess.mode
+    if ":" not in given:
+        judge = given in SHIPPED or given.lower().endswith(".onnx")
+        what = "a judge file, and rays need the net" if judge else "no folder of a run"
+        raise AuditError(f"{given!r} is {what}: give the run's folder, or module:callable.")
     made = net_of(given)
     if size is None:
         own = getattr(made, "preprocess", None)
@@ -156,13 +161,37 @@ def _record(name: str, done: Ray, labels: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _row(r: Mapping[str, Any]) -> None:
-    first = "never" if r["first_alpha"] is None and r["first_kind"] != "searched" else r["first_alpha"]
-    shown = f"{first:.6g}" if isinstance(first, float) else (first or "none found")
-    say(
-        f"{printable(str(r['picture']))[-28:]:<28} {r['limit_class']!s:<14} {r['limit_confidence']:>6.3f} "
-        f"{r['limit_kind']:<9} {shown:>13} {r['first_kind']:<9} {r['regions']}"
-    )
+def _json_line(record: Mapping[str, Any]) -> None:
+    print(json.dumps(record, allow_nan=False), flush=True)
+
+
+def _rows(names: Iterable[str], labels: Iterable[str]) -> Callable[[Mapping[str, Any]], None]:
+    """Prints the head of a table, and gives what prints a row; blocks where the terminal is too narrow for them."""
+    from rich.cells import cell_len, set_cell_size
+    from rich.text import Text
+
+    out = console()
+    wide = min(max(14, out.width // 6), max(map(cell_len, map(printable, ["limit", *labels]))))
+    room = out.width - wide - 52  # for the name of the picture
+    width = min(room, max(map(cell_len, map(printable, ["picture", *names]))))
+    if room >= 12:
+        head = f"{'conf.':>6} {'limit kind':<10} {'first alpha':>11} {'first kind':<10} regions"
+        say(f"{'picture':<{width}} {'limit':<{wide}} {head}")
+
+    def row(r: Mapping[str, Any]) -> None:
+        name, limit, sure = printable(r["picture"]), printable(str(r["limit_class"])), shown(r["limit_confidence"])
+        first = "never" if r["first_alpha"] is None and r["first_kind"] != "searched" else r["first_alpha"]
+        alpha = f"{first:.6g}" if isinstance(first, float) else (first or "none found")
+        if room < 12:
+            told = f"first alpha {alpha}, {r['first_kind']}, {r['regions']} regions"
+            put_block(out, Text(name), [Text(f"limit {limit} {sure}, {r['limit_kind']}"), Text(told)])
+            return
+        while cell_len(name) > width:
+            name = "..." + name.removeprefix("...")[1:]  # its end tells more
+        cells = f"{sure:>6} {r['limit_kind']:<10} {alpha:>11} {r['first_kind']:<10} {r['regions']}"
+        say(f"{set_cell_size(name, width)} {set_cell_size(limit, wide)} {cells}")
+
+    return row
 
 
 def _progress() -> Any:

@@ -6,23 +6,17 @@ from typing import Annotated
 
 import typer
 
-from .guard import guarded, on_terminal, rate, say, shares
+from .guard import guarded, on_terminal, say
+from .options import Delta, Precision, Prevalence, shares
 
 
 @guarded
 def calibrate(
     judge: Annotated[str, typer.Argument(metavar="JUDGE", help="A judge file, or a shipped judge: sheet-music.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="DATA/<label>/..., pictures not trained on.")],
-    precision: Annotated[
-        float, typer.Option(callback=rate, help="Of the pictures accepted, at least this share is right ...")
-    ] = 0.95,
-    delta: Annotated[float, typer.Option(callback=rate, help="... but for a chance of this.")] = 0.05,
-    prevalence: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="P", help="How common the class is in the field: a share, or LABEL=P for each; default: as in DATA."
-        ),
-    ] = None,
+    precision: Precision = 0.95,
+    delta: Delta = 0.05,
+    prevalence: Prevalence = None,
     out: Annotated[
         list[str] | None, typer.Option(metavar="DIR", help="A folder of pictures that are no class; repeatable.")
     ] = None,

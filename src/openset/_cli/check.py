@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .._words import counted
-from .guard import USAGE, complain, console, guarded, on_terminal, printable, say
+from .guard import USAGE, complain, guarded, on_terminal, printable, say
+from .screen import NARROW, console, put_block, table
 
 if TYPE_CHECKING:
     from ..data.check import CheckReport
@@ -64,8 +65,6 @@ def _progress() -> Any:
 
 
 def _print(report: CheckReport) -> None:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     if not report.counts:  # no picture at all: the findings are the message
@@ -73,9 +72,7 @@ def _print(report: CheckReport) -> None:
             complain(finding.what)
         return
     out = console(140)
-    counts = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("part", "class"):
-        counts.add_column(name, overflow="fold")
+    counts = table("part", "class")
     counts.add_column("pictures", justify="right")
     for side, classes in report.counts.items():
         for label, number in classes.items():
@@ -84,11 +81,15 @@ def _print(report: CheckReport) -> None:
     if not report.findings:
         print("Nothing found that harms.")
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("severity", "finding", "found", "for example", "what to do"):
-        table.add_column(name, overflow="fold")
+    rows = table("severity", "finding", "found", "for example", "what to do")
     for f in report.findings:
-        found = "\n".join(map(printable, f.what.split("\n")))
-        examples = "\n".join(map(printable, f.examples))
-        table.add_row(Text(f.severity, style=COLOURS[f.severity]), *map(Text, (f.name, found, examples, f.remedy)))
-    out.print(table)
+        severity = Text(f.severity, COLOURS[f.severity])
+        found = Text("\n".join(map(printable, f.what.split("\n"))))
+        examples = list(map(printable, f.examples))
+        if out.width < NARROW:
+            told = [Text(f"such as {name}") for name in examples]
+            put_block(out, Text.assemble(severity, f": {f.name}"), [found, *told, Text(f.remedy)])
+        else:
+            rows.add_row(severity, f.name, found, Text("\n".join(examples)), Text(f.remedy))
+    if rows.row_count:
+        out.print(rows)

@@ -16,7 +16,7 @@ def demo(
     """Judge bundled pictures, train a small judge plain and with ACET, and write one HTML page that compares them.
 
     \b
-    Exit code: 0 done, 1 it could not be done, 130 stopped with Ctrl-C
+    Exit code: 0 done, 1 it could not be done, 2 the command line is wrong, 130 stopped with Ctrl-C
     """
     needs("The demo", ["torch", "safetensors", "onnx", "onnxscript", "mlxtend"], "demo")
     from ..demo import main

@@ -7,20 +7,17 @@ from typing import Annotated
 
 import typer
 
-from .guard import guarded, needs, rate, say, shares
+from .guard import guarded, needs, say
+from .options import Delta, Precision, Prevalence, shares
 
 
 @guarded
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The folder that `openset train` wrote.")],
     output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The judge file.")] = "judge.onnx",
-    precision: Annotated[
-        float, typer.Option(callback=rate, help="Of the pictures accepted, at least this share is right ...")
-    ] = 0.95,
-    delta: Annotated[float, typer.Option(callback=rate, help="... but for a chance of this.")] = 0.05,
-    prevalence: Annotated[
-        list[str] | None, typer.Option(metavar="LABEL=P", help="A label's share in the field; for each label.")
-    ] = None,
+    precision: Precision = 0.95,
+    delta: Delta = 0.05,
+    prevalence: Prevalence = None,
 ) -> None:
     """Write a run's net as one judge file, checked against torch, with thresholds from the run's test pictures.
 
@@ -36,7 +33,7 @@ def export(
         if label in judge.info.thresholds:
             t = judge.info.thresholds[label]
             say(
-                f"{label}: accepted from {t.value:.4g} on; right in at least {t.precision} of them but for a chance of {t.delta}"
+                f"{label}: accepted from {t.value:.6g} on; right in at least {t.precision} of them but for a chance of {t.delta}"
             )
         else:
             why = judge.info.facts.get("no_threshold", {}).get(label, "")

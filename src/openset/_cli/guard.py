@@ -10,11 +10,10 @@ from __future__ import annotations
 import errno
 import functools
 import importlib.util
-import math
 import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, ParamSpec
+from typing import ParamSpec
 
 import typer
 
@@ -114,47 +113,3 @@ def needs(feature: str, packages: Iterable[str], extra: str) -> None:
 def on_terminal() -> bool:
     """Is a person watching standard error? Progress bars are drawn only then."""
     return sys.stderr is not None and sys.stderr.isatty()
-
-
-def console(width: int = 100_000) -> Any:
-    """A rich Console for standard output; where nobody watches it is `width` wide, by default enough for any line."""
-    from rich.console import Console
-
-    class Out(Console):
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError  # rich would end the program with code 1
-
-    watched = sys.stdout.isatty() or bool(os.environ.get("COLUMNS"))
-    return Out(highlight=False, markup=False, emoji=False, width=None if watched else width)
-
-
-def share(value: float | None) -> float | None:
-    """An option's callback: a number from 0 to 1, which typer's own range check does not ask of `nan`."""
-    if value is not None and not (math.isfinite(value) and 0 <= value <= 1):
-        raise typer.BadParameter(f"{value} is not a number from 0 to 1.")
-    return value
-
-
-def rate(value: float) -> float:
-    """An option's callback: a number above 0 and below 1."""
-    if not 0 < value < 1:
-        raise typer.BadParameter(f"{value} is not a number above 0 and below 1.")
-    return value
-
-
-def shares(given: Iterable[str]) -> float | dict[str, float] | None:
-    """--prevalence: one number, or LABEL=NUMBER for each label. Raises typer.BadParameter for anything else."""
-    texts = list(given)
-    try:
-        if len(texts) == 1 and "=" not in texts[0]:
-            return rate(float(texts[0]))
-        pairs = [text.rpartition("=") for text in texts]
-        made = {label: rate(float(number)) for label, _, number in pairs if label}
-    except ValueError:
-        made = {}
-    if len(made) != len(texts):
-        raise typer.BadParameter(
-            f"--prevalence {printable(' '.join(texts))} is not understood. Give one number above 0 and below 1, such as "
-            "--prevalence 0.01, or LABEL=NUMBER once for each label."
-        )
-    return made or None

@@ -56,7 +56,7 @@ def lines(known: JudgeInfo) -> Iterator[str]:
         yield f"  {label}: accepted from a confidence of {t.value:.6g} on"
         yield (
             f"    {t.kind}: precision at least {t.precision}{field}, but for a chance of {t.delta}; "
-            f"on {counted(t.n, 'picture')}: {t.accepted} accepted, {t.wrong} of them wrongly, {t.coverage:.1%} of its own class"
+            f"on {counted(t.n, 'picture')}: {t.accepted:,} accepted, {t.wrong:,} of them wrongly, {t.coverage:.1%} of its own class"
         )
         yield f"    if {t.assumption}"
     if known.audit:

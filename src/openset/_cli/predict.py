@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from .guard import FAILED, PARTLY, complain, console, guarded, on_terminal, printable, share
+from .._words import shown
+from .guard import FAILED, PARTLY, complain, guarded, on_terminal, printable
 from .names import meant
+from .options import share
+from .screen import NARROW, console, put_block, table
 
 if TYPE_CHECKING:
     from ..judge import Judge
@@ -70,8 +73,8 @@ def predict(
     paths = meant(files, b"\0" if null else b"\n")
     seen: Counter[str] = Counter()
     # lines on the same terminal as the bar would break it
-    shown = on_terminal() and not ((as_json or as_csv) and sys.stdout.isatty())
-    with _progress(paths, "-" in files, shown=shown) as (listed, bar):
+    watched = on_terminal() and not ((as_json or as_csv) and sys.stdout.isatty())
+    with _progress(paths, "-" in files, watched=watched) as (listed, bar):
         show = _json_lines if as_json else _csv_lines(opened.labels) if as_csv else _tables(bar)
         for decision in show(_judged(opened, listed, threshold)):
             seen[decision.outcome] += 1
@@ -111,11 +114,11 @@ def _check_order(judge: str) -> None:
 
 
 @contextmanager
-def _progress(paths: Iterator[T], endless: bool, *, shown: bool) -> Iterator[tuple[Iterator[T], Bar | None]]:
+def _progress(paths: Iterator[T], endless: bool, *, watched: bool) -> Iterator[tuple[Iterator[T], Bar | None]]:
     """Gives (paths, the bar where one is wanted)."""
-    first = list(itertools.islice(paths, AHEAD)) if shown and not endless else []
+    first = list(itertools.islice(paths, AHEAD)) if watched and not endless else []
     listed = itertools.chain(first, paths)
-    if not shown or (not endless and len(first) < MANY):
+    if not watched or (not endless and len(first) < MANY):
         yield listed, None
         return
     from .bars import counting
@@ -167,12 +170,16 @@ def _csv_lines(labels: Iterable[str]) -> Show:
 
 
 def _tables(bar: Bar | None) -> Show:
-    """Tables of at most ROWS rows, printed while the bar is away."""
+    """Tables of at most ROWS rows, or blocks on a narrow terminal, printed while the bar is away."""
     out = console()
 
     def print_table(decisions: list[Decision]) -> None:
         with bar.aside() if bar is not None else nullcontext():
-            out.print(_table(decisions))
+            if out.width < NARROW:
+                for decision in decisions:
+                    _put(out, decision)
+            else:
+                out.print(_table(decisions))
 
     def show(decisions: Iterable[Decision]) -> Iterator[Decision]:
         waiting: list[Decision] = []
@@ -191,17 +198,25 @@ def _tables(bar: Bar | None) -> Show:
 
 
 def _table(decisions: Iterable[Decision]) -> Any:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("picture", "decision", "label"):
-        table.add_column(name, overflow="fold")
-    table.add_column("confidence", justify="right", no_wrap=True)
-    table.add_column("why", overflow="fold")
+    rows = table("picture", "decision", "label")
+    rows.add_column("confidence", justify="right", no_wrap=True)
+    rows.add_column("why", overflow="fold")
     for d in decisions:
-        sure = "" if d.confidence is None else f"{d.confidence:.3f}"
-        cells = [printable(d.path), d.outcome, printable(d.label or ""), sure, printable(d.error or d.why)]
-        table.add_row(*(Text(c, style=COLOURS[d.outcome] if c == d.outcome else "") for c in cells))
-    return table
+        cells = [printable(d.path), d.outcome, printable(d.label or ""), _sure(d), printable(d.error or d.why)]
+        rows.add_row(*(Text(c, style=COLOURS[d.outcome] if c == d.outcome else "") for c in cells))
+    return rows
+
+
+def _put(out: Any, d: Decision) -> None:
+    """A block: the picture; the decision, the label and the confidence; why."""
+    from rich.text import Text
+
+    more = "".join(f"  {word}" for word in (printable(d.label or ""), _sure(d)) if word)
+    decision = Text.assemble((d.outcome, COLOURS[d.outcome]), more)
+    put_block(out, Text(printable(d.path)), [decision, Text(printable(d.error or d.why))])
+
+
+def _sure(d: Decision) -> str:
+    return "" if d.confidence is None else shown(d.confidence)

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from .guard import STOPPED, guarded, needs, say
+from .options import device as device_name
+from .options import not_negative, positive, share
 
 
 class Scheme(StrEnum):
@@ -57,21 +59,34 @@ def train(
     ] = Scheme.oe,
     net: Annotated[str, typer.Option(help="docnet, lenet, resnet-small, or a timm name.")] = "docnet",
     size: Annotated[int | None, typer.Option(min=1, metavar="PIXELS", help="Side of the net's pictures.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Default: what makes about 3,000 steps.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Default: about 3,000 steps, but 15 to 150 epochs.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures of one step.")] = 64,
     optimiser: Annotated[Optimiser, typer.Option(help="sgd: the paper's.")] = Optimiser.adamw,
-    lr: Annotated[float | None, typer.Option(help="Learning rate; default .002 (adamw), .1 (sgd).")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Default .01 (adamw), .0005 (sgd).")] = None,
-    out_weight: Annotated[float, typer.Option(help="Weight of the loss outside.")] = 1.0,
-    eps: Annotated[float, typer.Option(help="acet, acet-mended: how far a pixel is moved, 0 to 1.")] = 0.1,
+    lr: Annotated[
+        float | None, typer.Option(callback=positive, help="Learning rate; default .002 (adamw), .1 (sgd).")
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(callback=not_negative, help="Default .01 (adamw), .0005 (sgd).")
+    ] = None,
+    out_weight: Annotated[float, typer.Option(callback=not_negative, help="Weight of the loss outside.")] = 1.0,
+    eps: Annotated[
+        float, typer.Option(callback=share, help="acet, acet-mended: how far a pixel is moved, 0 to 1.")
+    ] = 0.1,
     attack_steps: Annotated[int, typer.Option(min=1, help="acet: steps of the attack.")] = 5,
-    patience: Annotated[int | None, typer.Option(min=1, help="Epochs without progress until it stops.")] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Epochs without progress until it stops. Default: a quarter of the epochs, at least 5."
+        ),
+    ] = None,
     augment: Annotated[Augment, typer.Option(help="How pictures are varied.")] = Augment.light,
     seed: Annotated[int, typer.Option(help="The same seed gives the same weights.")] = 0,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Start a timm net from its public weights.")] = False,
     weights: Annotated[str | None, typer.Option(metavar="FILE", help="Start from this safetensors file.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU if there is one.")] = None,
+    device: Annotated[
+        str | None, typer.Option(callback=device_name, help="cpu or cuda; default: a GPU if there is one.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Default: all cores.")] = None,
     memory: Annotated[int, typer.Option(min=1, metavar="MB", help="For decoded pictures.")] = 2000,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from .guard import guarded, needs, printable, rate, remark, say, shares
+from .guard import guarded, needs, printable, remark, say
+from .options import Delta, Precision, Prevalence, shares
 
 if TYPE_CHECKING:
     from ..wrapping import HeadName
@@ -60,13 +61,9 @@ def wrap(
         str | None,
         typer.Option(metavar="LABEL", help="The label that means no: gets what --head certified disbelieves."),
     ] = None,
-    precision: Annotated[
-        float, typer.Option(callback=rate, help="Of the pictures accepted, at least this share is right ...")
-    ] = 0.95,
-    delta: Annotated[float, typer.Option(callback=rate, help="... but for a chance of this.")] = 0.05,
-    prevalence: Annotated[
-        list[str] | None, typer.Option(metavar="LABEL=P", help="A label's share in the field; for each label.")
-    ] = None,
+    precision: Precision = 0.95,
+    delta: Delta = 0.05,
+    prevalence: Prevalence = None,
     rays: Annotated[int, typer.Option(min=0, metavar="N", help="Audit so many rays of noise; 0: none.")] = 2,
     seed: Annotated[int, typer.Option(help="Of the split of --data, and of the noise.")] = 0,
 ) -> None:
@@ -114,10 +111,10 @@ def wrap(
     judge = wrapped.export(output, precision=precision, delta=delta, prevalence=field)
     for label in judge.labels:
         t = judge.info.thresholds.get(label)
-        why = judge.info.facts["no_threshold"].get(label, "")
-        say(f"{label}: accepted from {t.value:.4g} on" if t else f"{label}: no threshold yet, so always unknown. {why}")
-    following = "predict" if judge.info.thresholds else "calibrate"
-    say(f"Written to {output!r}. Next:  openset {following} {shlex.quote(output)} PICTURES")
+        why = "" if head is Head.none else f". {judge.info.facts['no_threshold'].get(label, '')}"
+        say(f"{label}: accepted from {t.value:.6g} on" if t else f"{label}: no threshold yet, so always unknown{why}")
+    following, what = ("predict", "PICTURES") if judge.info.thresholds else ("calibrate", "DATA")
+    say(f"Written to {output!r}. Next:  openset {following} {shlex.quote(output)} {what}")
 
 
 def numbers(option: str, given: str | None) -> list[float] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -13,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .._words import shown
 from ..types import Decision
 from .markup import Markup, escaped, joined, named
-from .plots import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _card(card: Card) -> Markup:
 
 
 def _verdict(judge: str, decision: Decision, several: bool) -> Markup:
-    """ "judge: accepted as X, .97"; the judge's name is seen only where there are several, and always read aloud."""
+    """ "judge: accepted as X, 0.970"; the judge's name is seen only where there are several, and always read aloud."""
     hidden = "" if several else ' class="unseen"'
     title = Markup(f"<dt{hidden}>{escaped(judge)}</dt>")
     return Markup(f'<div class="{decision.outcome}">{title}<dd>{_words(decision)}</dd></div>')
@@ -133,6 +134,9 @@ def render(title: str, lead: str, sections: Sequence[Section], foot: str = "") -
 
 def write(path: Path, page: Markup) -> None:
     """Put the page at `path` whole or not at all. Raises OSError when the disk refuses."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
+    part = path.with_name(f".{secrets.token_hex(6)}.part")  # short whatever the name
+    try:
+        part.write_text(page, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .._words import counted
+from .._words import counted, shown
 from .markup import Markup, escaped, joined
 
 WIDTH, PANEL, LEFT, RIGHT, TOP, BOTTOM = 420, 128, 44, 10, 32, 40
@@ -96,7 +95,7 @@ def _panel(number: int, series: Series, tally: Sequence[int], top: float) -> Mar
         parts.append(
             Markup(
                 f'<text class="limit" x="{x + (4 if anchor == "start" else 0):.2f}" y="{base - full - 8}" '
-                f'text-anchor="{anchor}">threshold {series.threshold:.3f}</text>'
+                f'text-anchor="{anchor}">threshold {shown(series.threshold)}</text>'
             )
         )
     return joined(parts)
@@ -117,7 +116,7 @@ def _said(series: Series) -> str:
     if series.threshold is None:
         return text + "."
     below = sum(c < series.threshold for c in values)
-    return f"{text}, {below} below the threshold {series.threshold:.3f}."
+    return f"{text}, {below} below the threshold {shown(series.threshold)}."
 
 
 def _numbers(series: Sequence[Series], tallies: Sequence[Sequence[int]], bins: int) -> Markup:
@@ -143,8 +142,3 @@ def _numbers(series: Sequence[Series], tallies: Sequence[Sequence[int]], bins: i
 def side_by_side(figures: Sequence[Markup]) -> Markup:
     """Figures beside one another where the page is wide enough, else under one another."""
     return Markup(f'<div class="plots">{joined(figures)}</div>')
-
-
-def shown(confidence: float) -> str:
-    """Three decimals, rounded down so that what is below 1 never reads 1.000."""
-    return f"{math.floor(confidence * 1000) / 1000:.3f}"

@@ -1,6 +1,7 @@
 """Rebuilds the shipped judge from packages: assets -> corpora -> backbones -> pooling -> judge file.
 
-Every stage leaves its result in the cache folder and is skipped when that is whole, so a build that was stopped goes on.
+Every stage leaves its result in the cache folder and is skipped when that is whole, so a build that was stopped goes on. Beside
+it stands what it was made from; what was made from something else is refused.
 """
 
 from __future__ import annotations
@@ -9,39 +10,42 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from .. import __version__
+from .._words import counted
 from ..decide import fit_thresholds
 from ..export import export
-from ..judgefile import with_info
+from ..judgefile import graph_digest, with_info
 from ..onnxbytes import read_model, write_atomic
 from ..types import JudgeInfo, Threshold
 from . import assets, fonts
 from .acet import NoiseAttack
-from .corpus import Corpus, build
+from .corpus import Corpus, build, check, recorded, started
 from .eight_bits import eight_bits
-from .fit import BACKBONE, fit_backbone
+from .fit import BACKBONE, fit_backbone, put
 from .fold import folded
 from .net import LABELS, NARROW, PREPROCESS, WIDE, Backbone, SheetNet, TwoLooks, Widths
 from .pool import Pages, corners, fit_looks, pixels_of
-from .readings import EVERYTHING, Say, corpus_of, judged, pages_of
-from .recipe import classes_of, loader
+from .readings import EVERYTHING, Say, corpus_of, inputs, judged, key_of, names_of, pages_of
+from .recipe import PARTS, classes_of, loader
 from .stress import with_noise
 
+BUILT = "build.json"
 SHIPPED = Path(__file__).with_name("sheet-music.onnx")
 ASSUMPTION = (
-    "pictures to come are drawn like the made calibration pictures (scores, and ordinary pictures: text, documents, "
-    "photographs, screens; families in equal shares, degraded as scans, photographs, faxes), and the label's share among "
-    "them is the prevalence given"
+    "pictures to come are drawn like the made calibration pictures (scores of three notes or more with a staff space of 2.8 or "
+    "more of 1,024 pixels, and ordinary pictures: text, documents, photographs, screens; families in equal shares, degraded as "
+    "scans, photographs, faxes), and the label's share among them is the prevalence given"
 )
 
 
@@ -101,17 +105,37 @@ class Plan:
 NEEDED, LATER, MEASURED = EVERYTHING, ("calibration",), ("test", "unseen")
 
 
-def make_data(cache: Path, plan: Plan, say: Say, workers: int, parts: tuple[str, ...] = NEEDED) -> None:
-    """Assets (fonts, pictures) and the corpora, one of each part. NEEDED by the trainings; LATER is made beside them; MEASURED is what the card measures on."""
-    fetched = cache / "fetched"  # an empty file, written when both are whole
-    if not fetched.exists():
-        say("fetching fonts")
+def missing(cache: Path) -> list[str]:
+    """The packages of fonts and pictures that are not in the cache."""
+    wanted = {name: cache / "fonts" / name for name in fonts.PACKAGES}
+    wanted |= {name: cache / "assets" / kind / name for name, kind in assets.PACKAGES.items()}
+    return [name for name, folder in wanted.items() if not folder.is_dir()]
+
+
+def fetch(cache: Path, say: Say) -> list[str]:
+    """Fetch the packages that are missing, and return what is missing still. What pictures have been made without is not asked for
+    again: all are made from the same packages."""
+    before = [found for part in PARTS if (found := recorded(cache / "corpus" / part))]
+    given_up = {name for found in before for name in cast(list[str], found.get("without", []))}
+    wanted = [name for name in missing(cache) if name not in given_up]
+    if wanted:
         began = time.monotonic()
-        fonts.fetch_fonts(cache / "fonts")
+        say("fetching fonts")
+        fonts.fetch_fonts(cache / "fonts", [name for name in fonts.PACKAGES if name in wanted])
         say("fetching pictures")
-        assets.fetch(cache, say)
-        fetched.touch()
+        assets.fetch(cache, say, {name: kind for name, kind in assets.PACKAGES.items() if name in wanted})
         say(f"fetched in {(time.monotonic() - began) / 60:.1f} minutes")
+    left = missing(cache)
+    if left:
+        remedy = f"; to ask for them again remove {cache / 'corpus'}" if before else ""
+        say(f"goes on without {counted(len(left), 'package')} of fonts and pictures{remedy}: {', '.join(left)}")
+    return left
+
+
+def make_data(cache: Path, plan: Plan, say: Say, workers: int, parts: tuple[str, ...] = NEEDED) -> None:
+    """Assets (fonts, pictures) and the corpora, one of each part. NEEDED by the trainings; LATER is made beside them; MEASURED is what the card measures on.
+    Raises DataError where a corpus is there that was made from something else."""
+    left = fetch(cache, say)
     counts = {
         "train": plan.train,
         "test": plan.test,
@@ -129,7 +153,9 @@ def make_data(cache: Path, plan: Plan, say: Say, workers: int, parts: tuple[str,
         def progress(done: int, total: int, part: str = part, began: float = began) -> None:
             say(f"made {part}: {done}/{total} pictures, {time.monotonic() - began:.0f} s")
 
-        build(cache / "corpus" / part, count, plan.seed + k, loader(part, cache), workers=workers, progress=progress)
+        about = {"part": part, "recipe": asdict(PARTS[part]), "without": left}
+        folder, made = cache / "corpus" / part, loader(part, cache)
+        build(folder, count, plan.seed + k, made, workers=workers, progress=progress, about=about)
 
 
 def chains(stages: tuple[Stage, ...]) -> list[list[int]]:
@@ -143,11 +169,18 @@ def chains(stages: tuple[Stage, ...]) -> list[list[int]]:
     return made
 
 
+def made_from(cache: Path, stages: Sequence[Stage], k: int, seed: int) -> dict[str, object]:
+    """All that the weights of a stage depend on: its settings, its corpora and where it starts."""
+    stage = stages[k]
+    return {**asdict(stage), "seed": seed + k, **inputs(cache, stage.parts, [stage.start] if stage.start else [])}
+
+
 def train_stages(cache: Path, stages: tuple[Stage, ...], numbers: list[int], seed: int, threads: int) -> None:
     """These stages one after another, in a process of their own."""
     torch.set_num_threads(threads)
     for k in numbers:
         stage = stages[k]
+        started(cache / stage.name, made_from(cache, stages, k, seed))
         corpus = Corpus.open(*(cache / "corpus" / part for part in stage.parts))
         attack = NoiseAttack(stage.eps, stage.attack_steps, stage.rows, stage.every, seed) if stage.eps else None
         fit_backbone(
@@ -174,7 +207,10 @@ def train_backbones(
 ) -> None:
     """All stages, each kept under its name; those that are whole are left alone. What does not go on from one another is trained
     side by side: on nets as small as these a training gains little from a second thread. also: other work, done where a process
-    has no training left (it is pickled)."""
+    has no training left (it is pickled). Raises DataError, before anything is trained, where a stage is there that was made from
+    something else."""
+    for k, stage in enumerate(stages):
+        check(cache / stage.name, made_from(cache, stages, k, seed))
     todo = [chain for chain in chains(stages) if not all((cache / stages[k].name / BACKBONE).exists() for k in chain)]
     beside = min(workers, len(todo))
     if not todo:
@@ -211,23 +247,23 @@ def thresholds_of(pages: Pages, plan: Plan, say: Say) -> Mapping[str, Threshold]
 
 def two_looks(cache: Path, plan: Plan, say: Say) -> SheetNet:
     """The net of both trained backbones with its pooling: fitted on pages, then, round by round, on noise that was attacked under
-    it as well. A pooling that is there is loaded."""
+    it as well. A pooling of these backbones, pages and settings that is there is loaded."""
     net = folded(SheetNet(load_backbone(cache / FIRST), second=load_backbone(cache / SECOND, NARROW)))
-    file = cache / f"{LOOKS}.safetensors"
+    learned = {"pages": plan.pages, "noise": [plan.noise, plan.noise_rounds], "seed": plan.seed}
+    key = key_of({**learned, **inputs(cache, names_of("train"), (FIRST, SECOND))})
+    file = cache / f"{LOOKS}-{key}.safetensors"
     if file.exists():
         net.pooling = TwoLooks()
         net.pooling.load_state_dict(load_file(file))
         return net.eval()
-    pages = pages_of(cache, net.features, LOOKS, "train", plan.pages, say)
+    pages = pages_of(cache, net.features, LOOKS, "train", plan.pages, say, (FIRST, SECOND))
     net.pooling = fit_looks(pages, seed=plan.seed)
     scores = corners(corpus_of(cache, "train"))
     for k in range(plan.noise_rounds):
         pages = with_noise(net, pages, scores, n=plan.noise, seed=100 + k)
         net.pooling = fit_looks(pages, seed=plan.seed)
         say(f"pooling: {plan.noise} attacked noise pictures learned, round {k + 1} of {plan.noise_rounds}")
-    part = file.with_suffix(".part")
-    save_file(net.pooling.state_dict(), part)
-    os.replace(part, file)
+    put(net.pooling.state_dict(), file)
     return net
 
 
@@ -261,12 +297,13 @@ def build_judge(cache: Path, plan: Plan, say: Say = print, workers: int = 2, tar
         "counts": "staff notation with notes; not: empty staves, tablature alone, chord sheets",
         "scheme": "two looks that must agree; outlier exposure through a shared background class, ACET on noise; in integers",
         "date": time.strftime("%Y-%m-%d"),
+        "without": missing(cache),  # packages of fonts and pictures that could not be fetched
     }
     info = JudgeInfo(LABELS, PREPROCESS, facts=facts, name="sheet-music")
     model = in_eight_bits(cache, net, info, plan)
     thresholds = thresholds_of(judged(cache, model, "calibration", say), plan, say)
     write_atomic(target, with_info(model, replace(info, thresholds=thresholds)))
     done("integers and thresholds")
-    (cache / "build.json").write_text(json.dumps(facts | {"minutes": minutes}, indent=1))
+    (cache / BUILT).write_text(json.dumps(facts | {"graph": graph_digest(model), "minutes": minutes}, indent=1))
     say(f"{target}: {target.stat().st_size / 1e6:.1f} MB, {sum(minutes.values()):.0f} minutes")
     return target

@@ -1,15 +1,18 @@
 """Degraded made pictures on disk, in shards that are written once and read through memory maps.
 
 A shard is `NAME.raw` (the gray pixels one after another) and `NAME.npz` (shapes, families, boxes). A shard exists whole
-or not at all, so a build that was killed goes on where it stopped; every sample depends on (seed, shard, index) alone.
+or not at all, so a build that was killed goes on where it stopped; every sample depends on (seed, shard, index) alone, save
+where Verovio needs more than the seconds it is given. What a folder is made from stands in it, in RECORD.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +24,82 @@ from ..errors import DataError
 from .sample import Gray, Sample
 
 SHARD = 200
+RECORD = "made-from.json"
+REMEDY = "remove it to make it anew, or give another folder (--cache)"
 Maker = Callable[[np.random.Generator], Sample]
 
 
+def digest(*files: Path) -> str:
+    """16 hexadecimal digits that change with the name or a byte of any of the files; those that are not there are left out."""
+    made = hashlib.sha256()
+    for file in files:
+        if file.exists():
+            made.update(f"{file.name}:{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return made.hexdigest()[:16]
+
+
+def digest_of(folder: Path) -> str:
+    """The digest of a corpus: of what it is made from, and of its indices; pixels are not read."""
+    return digest(folder / RECORD, *sorted(folder.glob("*.npz")))
+
+
+def as_text(made_from: Mapping[str, object]) -> str:
+    return json.dumps(made_from, indent=1, sort_keys=True, default=sorted)
+
+
+def recorded(folder: Path) -> dict[str, object] | None:
+    """What the shards or the weights in `folder` are made from; None where there are none yet. Raises DataError where nothing says
+    from what."""
+    if not any(file for kind in ("*.npz", "*.safetensors") for file in folder.glob(kind)):
+        return None
+    if not (folder / RECORD).exists():
+        raise DataError(f"'{folder}' is of an older version, and nothing in it says what it is made from: {REMEDY}")
+    return dict(json.loads((folder / RECORD).read_text()))
+
+
+def check(folder: Path, made_from: Mapping[str, object]) -> None:
+    """Raises DataError where what is in `folder` is made from something else, or nothing says from what."""
+    found = recorded(folder)
+    if found is None:
+        return
+    there, wanted = _flat(found), _flat(json.loads(as_text(made_from)))
+    differ = [key for key in sorted(there.keys() | wanted.keys()) if there.get(key) != wanted.get(key)]
+    if differ:
+        told = "; ".join(f"{key}: {_short(there.get(key))} there, {_short(wanted.get(key))} now" for key in differ)
+        raise DataError(f"'{folder}' is made from something else ({told}): {REMEDY}")
+
+
+def _flat(record: Mapping[str, object]) -> dict[str, object]:
+    """The record with the entries of inner objects beside the others: {"corpora": {"train": x}} -> {"corpora.train": x}."""
+    made: dict[str, object] = {}
+    for key, value in record.items():
+        made |= {f"{key}.{name}": inner for name, inner in value.items()} if isinstance(value, dict) else {key: value}
+    return made
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def started(folder: Path, made_from: Mapping[str, object]) -> None:
+    """Write what `folder` is made from, where nothing is made there yet. Raises DataError as `check` does."""
+    check(folder, made_from)
+    record, text = folder / RECORD, as_text(made_from)
+    if not record.exists() or record.read_text() != text:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = record.with_suffix(".part")
+        part.write_text(text)
+        os.replace(part, record)
+
+
 def write_shard(stem: Path, samples: list[Sample]) -> None:
-    """Write one shard atomically: the index last, and each file under its name only when complete."""
+    """Write one shard atomically: the index last, and each file under its name only when complete. One that was there goes first."""
     raw = stem.with_suffix(".raw.part")
     with raw.open("wb") as file:
         for sample in samples:
             file.write(np.ascontiguousarray(sample.image).tobytes())
+    stem.with_suffix(".npz").unlink(missing_ok=True)
     os.replace(raw, stem.with_suffix(".raw"))
     index = stem.with_suffix(".npz.part")
     with index.open("wb") as file:
@@ -85,7 +155,7 @@ class Corpus:
                 staves += np.split(data["staves"], np.cumsum(data["n_staves"])[:-1])
         if not images:
             raise DataError(
-                f"no finished shard in {' or '.join(map(str, folders))!r}; build it with: python -m openset.sheetmusic data"
+                f"no finished shard in {' or '.join(map(str, folders))!r}; make the data with: make sheet-music"
             )
         return Corpus(family, np.concatenate(sheet), images, notes, staves)
 
@@ -125,9 +195,13 @@ def build(
     workers: int,
     progress: Callable[[int, int], None],
     shard: int = SHARD,
+    about: Mapping[str, object] | None = None,
 ) -> None:
-    """Fill `folder` with `count` samples; shards that exist are kept. progress(done, total) after each shard."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Fill `folder` with `count` samples; shards that exist are kept. progress(done, total) after each shard.
+
+    about: what else the samples depend on. Raises DataError where the folder's shards are of another count, seed or `about`.
+    """
+    started(folder, {"count": count, "seed": seed, "shard": shard, **(about or {})})
     jobs = [(k, min(shard, count - k * shard)) for k in range((count + shard - 1) // shard)]
     open_jobs = [(k, n) for k, n in jobs if not (folder / f"{k:05d}.npz").exists()]
     done = count - sum(n for _, n in open_jobs)

@@ -34,9 +34,6 @@ FAMILIES = {
 }
 TRIES = 12
 
-_failures: dict[ScoreFile, str] = {}
-_refused: set[ScoreFile] = set()
-
 
 @dataclass(frozen=True)
 class Sheet:
@@ -46,13 +43,9 @@ class Sheet:
     page: Page
 
 
-def failures() -> dict[ScoreFile, str]:
-    """Scores that `make` met in this process and could not engrave, with the reason."""
-    return dict(_failures)
-
-
 def make(rng: np.random.Generator, scores: Sequence[ScoreFile]) -> Sample:
-    """One clean picture of sheet music with its boxes; the same `rng` state and scores give the same picture.
+    """One clean picture of sheet music with its boxes; the same `rng` state and scores give the same picture, whatever was
+    drawn before.
 
     Raises DataError when `scores` is empty or a dozen of them in a row cannot be engraved.
     """
@@ -64,7 +57,7 @@ def make(rng: np.random.Generator, scores: Sequence[ScoreFile]) -> Sample:
         sample = _one(rng, family, scores)
         if sample is not None and len(sample.staves):
             return sample
-    raise DataError(f"none of {TRIES} scores in a row gave a page with notes; failures so far: {len(_failures)}")
+    raise DataError(f"none of {TRIES} scores in a row gave a page with notes; see scores.check")
 
 
 def _one(rng: np.random.Generator, family: str, scores: Sequence[ScoreFile]) -> Sample | None:
@@ -80,19 +73,16 @@ def _one(rng: np.random.Generator, family: str, scores: Sequence[ScoreFile]) -> 
 
 
 def real_sheet(rng: np.random.Generator, scores: Sequence[ScoreFile]) -> Sheet | None:
-    """A page of a random score, or None when it cannot be engraved (kept in `failures`)."""
+    """A page of a random score, or None when it cannot be engraved."""
     score = pick(rng, scores)
     font = str(rng.choice(FONTS))
     space = float(np.exp(rng.uniform(np.log(4.5 if score.kind == "abc" else 3.0), np.log(14.0))))
     settings = options(rng, font, space)
     edits, page = int(rng.integers(2**63)), float(rng.random())
-    if score in _failures:
-        return None
     try:
         svg = _engraved(score, settings, page, edits)
         return Sheet(svg, read_page(svg, font))
-    except DataError as error:
-        _failures[score] = str(error)
+    except DataError:
         return None
 
 
@@ -114,17 +104,15 @@ def load(score: ScoreFile) -> Sheet:
 
 
 def _engraved(score: ScoreFile, settings: dict[str, Any], page: float, edits: int | None) -> str:
-    """A page of the score; through music21's parser where Verovio refuses the file. `edits`: seed of `varied`."""
+    """A page of the score; through music21's parser where Verovio refuses it as edited. `edits`: seed of `varied`."""
 
     def edited(text: str, kind: str) -> str:
         return excerpt(text, 0.0) if edits is None else varied(np.random.default_rng(edits), text, kind)
 
-    if score not in _refused:
-        try:
-            return engrave(edited(_text(score), score.kind), settings, page)
-        except RefusedError:
-            _refused.add(score)
-    return engrave(edited(_converted(score), "musicxml"), settings, page)
+    try:
+        return engrave(edited(_text(score), score.kind), settings, page)
+    except RefusedError:
+        return engrave(edited(_converted(score), "musicxml"), settings, page)
 
 
 def pick(rng: np.random.Generator, scores: Sequence[ScoreFile]) -> ScoreFile:
@@ -288,4 +276,4 @@ def _measures(rng: np.random.Generator, window: Window, block: Sequence[Staff]) 
     return start, top, start + width, bottom
 
 
-__all__ = ["FAMILIES", "Gray", "Sheet", "failures", "make"]
+__all__ = ["FAMILIES", "Gray", "Sheet", "make"]

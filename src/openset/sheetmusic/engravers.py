@@ -236,27 +236,37 @@ def degraded(rng: np.random.Generator, clean: Sample, grounds: list[Gray] | None
 def write(out: Path, count: int, seed: int, say: Say = print) -> int:
     """Write a corpus folder of about count / 2 degraded pages of each engraver; returns how many it holds.
 
-    A shard of SHARD pages that is there is kept: a run that was stopped goes on where it was.
+    A shard of SHARD pages that is there is kept: a run that was stopped goes on where it was. One that came short is made again,
+    and kept when it is longer then. Raises DataError where `out` holds pages of another count or seed.
     """
     cv2.setNumThreads(1)
-    out.mkdir(parents=True, exist_ok=True)
-    total = 0
+    corpus.started(out, {"count": count, "seed": seed, "shard": SHARD})
     for program, wanted in (("abcm2ps", count - count // 2), ("lilypond", count // 2)):
         if program in missing():
             say(f"{program} is not installed: its pages are left out (on Debian: apt-get install {program})")
             continue
+        done = 0
         for number, start in enumerate(range(0, wanted, SHARD)):
-            stem = out / f"{program}-{number:03d}"
-            if not stem.with_suffix(".npz").exists():
+            stem, size = out / f"{program}-{number:03d}", min(SHARD, wanted - start)
+            held = _held(stem)
+            if held < size:
                 rng = np.random.default_rng([seed, number])
-                made = [degraded(rng, clean) for clean in PAGES[program](rng, min(SHARD, wanted - start))]
-                if made:
+                made = [degraded(rng, clean) for clean in PAGES[program](rng, size)]
+                if len(made) > held:
                     corpus.write_shard(stem, made)
-            say(f"{program}: {min(start + SHARD, wanted)} of {wanted} pages")
-    for index in sorted(out.glob("*.npz")):
-        with np.load(index, allow_pickle=False) as data:
-            total += len(data["family"])
-    return total
+                    held = len(made)
+            done += held
+            say(f"{program}: {done} of {wanted} pages" + (f", {stem.name} came short" if held < size else ""))
+    return sum(_held(index.with_suffix("")) for index in out.glob("*.npz"))
+
+
+def _held(stem: Path) -> int:
+    """How many pages the shard holds, 0 where there is none."""
+    index = stem.with_suffix(".npz")
+    if not index.exists():
+        return 0
+    with np.load(index, allow_pickle=False) as data:
+        return len(data["family"])
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,7 +7,6 @@ The state is kept every 200 steps; a run that was killed goes on from there.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -124,11 +123,7 @@ def fit_backbone(
     A finished run in `folder` is loaded, an unfinished one goes on.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state_file, mean_file, info_file = (
-        folder / "state.safetensors",
-        folder / BACKBONE,
-        folder / "fit.json",
-    )
+    state_file, mean_file = folder / "state.safetensors", folder / BACKBONE
     torch.manual_seed(seed)
     net = Backbone(widths).to(memory_format=torch.channels_last)
     mean = Backbone(widths)
@@ -143,9 +138,8 @@ def fit_backbone(
     half = bool(torch.cpu.get_capabilities().get("avx512_bf16", False))  # bfloat16 where the processor computes in it
     hard = np.full(len(corpus), 0.7, np.float32)
     first = 0
-    if info_file.exists():
-        first = int(json.loads(info_file.read_text())["step"])
-        _load(load_file(state_file), net, mean, optimiser, hard)
+    if state_file.exists():
+        first = _load(load_file(state_file), net, mean, optimiser, hard)
     family = np.array(corpus.family)
     groups = [np.flatnonzero(corpus.sheet)]
     groups += [np.flatnonzero((family == name) & ~corpus.sheet) for name in sorted(set(family[~corpus.sheet]))]
@@ -188,34 +182,34 @@ def fit_backbone(
                         a.copy_(b)
             seen.append(float(each.detach().mean()))
             if (step + 1) % 200 == 0 or step + 1 == steps:
-                _save(state_file, net, mean, optimiser, hard)
-                _write(info_file, {"step": step + 1, "steps": steps, "seed": seed, "lr": lr})
+                _save(state_file, net, mean, optimiser, hard, step + 1)
                 left = (time.monotonic() - began) / (step + 1 - first) * (steps - step - 1)
                 say(f"step {step + 1}/{steps}  loss {np.mean(seen[-200:]):.4f}  {left / 60:.0f} min left")
-    save_file(mean.state_dict(), mean_file)
+    put(mean.state_dict(), mean_file)
     return mean.eval()
 
 
-def _write(path: Path, content: dict[str, object]) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content))
-    os.replace(part, path)
-
-
-def _save(path: Path, net: Backbone, mean: Backbone, optimiser: torch.optim.AdamW, hard: NDArray[np.float32]) -> None:
-    tensors = {f"net.{k}": v.contiguous() for k, v in net.state_dict().items()}
-    tensors |= {f"mean.{k}": v.contiguous() for k, v in mean.state_dict().items()}
-    for i, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"opt.{i}.{k}": v.contiguous() for k, v in state.items()}
-    tensors["hard"] = torch.from_numpy(hard.copy())
+def put(tensors: dict[str, Tensor], path: Path) -> None:
+    """Write a safetensors file, whole or not at all."""
     part = path.with_suffix(".part")
     save_file(tensors, part)
     os.replace(part, path)
 
 
+def _save(
+    path: Path, net: Backbone, mean: Backbone, optimiser: torch.optim.AdamW, hard: NDArray[np.float32], step: int
+) -> None:
+    tensors = {f"net.{k}": v.contiguous() for k, v in net.state_dict().items()}
+    tensors |= {f"mean.{k}": v.contiguous() for k, v in mean.state_dict().items()}
+    for i, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"opt.{i}.{k}": v.contiguous() for k, v in state.items()}
+    put(tensors | {"hard": torch.from_numpy(hard.copy()), "step": torch.tensor(step)}, path)
+
+
 def _load(
     tensors: dict[str, Tensor], net: Backbone, mean: Backbone, optimiser: torch.optim.AdamW, hard: NDArray[np.float32]
-) -> None:
+) -> int:
+    """Returns after which step these are."""
     net.load_state_dict({k[4:]: v for k, v in tensors.items() if k.startswith("net.")})
     mean.load_state_dict({k[5:]: v for k, v in tensors.items() if k.startswith("mean.")})
     state: dict[int, dict[str, Tensor]] = {}
@@ -225,3 +219,4 @@ def _load(
             state.setdefault(int(i), {})[name] = value
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     hard[:] = tensors["hard"].numpy()
+    return int(tensors["step"])

@@ -1,7 +1,8 @@
 """Negatives made of real pictures: photographs, covers, collages, clip art, screenshots and pages of PDF documents.
 
 `families(assets_dir)` holds what the files of `assets.fetch` allow; with an empty folder only the photographs inside
-scikit-image and scikit-learn are left. A quarter of the files, by their names, is drawn only with `held_out=True`.
+scikit-image and scikit-learn are left. A quarter of the files, by their names, is drawn only with `held_out=True`; those
+of it with a near copy among the others are never drawn.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from PIL import Image, ImageOps
 
 from openset.sheetmusic.assets import found
 from openset.sheetmusic.sketch import Page, Picture, page_size, tint, words
+from openset.sheetmusic.twins import twins
 
 Files = tuple[Path, ...]
 Family = Callable[[np.random.Generator], Picture]
@@ -228,10 +230,15 @@ def pdf_pages(rng: np.random.Generator, files: Files) -> Picture:
 def families(assets_dir: Path, *, held_out: bool = False) -> dict[str, Family]:
     """Every picture family that the files under `assets_dir` allow, by name.
 
-    held_out: draw from the quarter of the files that is never drawn otherwise.
+    held_out: draw from the quarter of the files that is never drawn otherwise, without near copies of those (`twins`).
     """
-    files = {kind: _side(all_of, held_out) for kind, all_of in found(assets_dir).items()}
-    photos = _even(files["photo"]) + _side(packaged(), held_out)
+    every = found(assets_dir)
+    every["photo"] += packaged()
+    files = {kind: _side(all_of, held_out) for kind, all_of in every.items()}
+    if held_out:
+        left_out = twins(assets_dir, every, _side)
+        files = {kind: tuple(f for f in side if f not in left_out) for kind, side in files.items()}
+    photos = _even(files["photo"])
     out: dict[str, Family] = {}
     for family in (photo, collage, captioned, photo_cover, line_engraving, outline):
         if photos:

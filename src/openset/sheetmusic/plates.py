@@ -6,7 +6,6 @@ import numpy as np
 from PIL import Image
 
 from openset.sheetmusic.hand import Curve, Ink, smooth
-from openset.sheetmusic.tables import bars
 from openset.sheetmusic.typeset import Picture, Sheet, chance, colour, face, label, paragraph, script_of, sheet
 from openset.sheetmusic.words import name, phrase, pick, prose
 
@@ -161,23 +160,6 @@ def technical(rng: np.random.Generator) -> Picture:
     return s.done()
 
 
-def bar_codes(rng: np.random.Generator) -> Picture:
-    """Labels with bar codes, numbers below and frames."""
-    s = sheet(rng, wide=0.6)
-    across, down = int(rng.integers(1, 4)), int(rng.integers(1, 6))
-    font = face(rng, s.w / across / 24, kind=pick(rng, ("mono", "sans")))
-    for i in range(across * down):
-        w, h = s.w / across, s.h / down
-        x, y = (i % across) * w + 0.12 * w, (i // across) * h + 0.15 * h
-        bars(rng, s, (x, y, 0.76 * w, 0.5 * h))
-        label(
-            s, (x + 0.38 * w, y + 0.53 * h), " ".join(str(int(d)) for d in rng.integers(0, 10, 13)), font, anchor="ma"
-        )
-        if chance(rng, 0.3):
-            s.draw.rectangle((x - 8, y - 8, x + 0.78 * w, y + 0.75 * h), outline=s.ink, width=2)
-    return s.done()
-
-
 def square_codes(rng: np.random.Generator) -> Picture:
     """QR-like codes: random modules with three finder squares, and words about them."""
     s = sheet(rng, wide=0.4)
@@ -203,6 +185,5 @@ PLATES = {
     "town_plan": town_plan,
     "engraving": engraving,
     "technical": technical,
-    "bar_codes": bar_codes,
     "square_codes": square_codes,
 }

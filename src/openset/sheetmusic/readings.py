@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from ..judge import Judge, judge_of
-from .corpus import Corpus
+from .corpus import Corpus, as_text, digest, digest_of
+from .fit import BACKBONE
 from .net import Pooling, TwoLooks
 from .pool import Pages, Reader, read_pages
 from .recipe import classes_of
@@ -21,14 +22,36 @@ EVERYTHING = ("train", "real", "more", "hard")
 Say = Callable[[str], None]
 
 
+def names_of(part: str) -> tuple[str, ...]:
+    """The corpora of a part; "train" is everything that is trained on."""
+    return EVERYTHING if part == "train" else (part,)
+
+
 def corpus_of(cache: Path, part: str) -> Corpus:
-    """A part's corpus; "train" is everything that is trained on."""
-    return Corpus.open(*(cache / "corpus" / name for name in (EVERYTHING if part == "train" else (part,))))
+    """A part's corpora as one."""
+    return Corpus.open(*(cache / "corpus" / name for name in names_of(part)))
 
 
-def pages_of(cache: Path, read: Reader, name: str, part: str, count: int | None, say: Say) -> Pages:
-    """What is read of a part's pages by the backbones or the judge called `name`; read once, then kept."""
-    file = cache / "pages" / f"{name}-{part}.npz"
+def inputs(cache: Path, corpora: Iterable[str], stages: Iterable[str]) -> dict[str, object]:
+    """The digests of what something is made from: of corpora, and of the backbones of stages as far as they are trained."""
+    return {
+        "corpora": {name: digest_of(cache / "corpus" / name) for name in corpora},
+        "backbones": {name: digest(cache / name / BACKBONE) for name in stages},
+    }
+
+
+def key_of(made_from: Mapping[str, object]) -> str:
+    """What the name of a file ends in that is made from this, so that one made from something else is never met."""
+    return hashlib.sha256(as_text(made_from).encode()).hexdigest()[:16]
+
+
+def pages_of(
+    cache: Path, read: Reader, name: str, part: str, count: int | None, say: Say, stages: Sequence[str] = ()
+) -> Pages:
+    """What is read of a part's pages by the backbones or the judge called `name`; read once, then kept for these weights and this
+    data. stages: whose backbones read; none given: the one called `name`, if there is one."""
+    key = key_of({"count": count, **inputs(cache, names_of(part), stages or (name,))})
+    file = cache / "pages" / f"{name}-{part}-{key}.npz"
     if not file.exists():
         corpus = corpus_of(cache, part)
         ids = np.random.default_rng(0).permutation(len(corpus))[:count]

@@ -31,7 +31,7 @@ ORDINARY = frozenset(
     "cover_frames blank_leaf film_frame ruled_off".split()
 )
 UNSEEN = frozenset(lines.UNSEEN_LINES) | frozenset(
-    "sudoku crossword calendar cheque technical uml town_plan tracks box_plot heat_map bar_codes".split()
+    "sudoku crossword calendar cheque technical uml town_plan tracks box_plot heat_map".split()
 )
 
 
@@ -110,7 +110,7 @@ def load(part: str, cache: Path) -> Maker:
     others = negatives(cache / "assets", unseen=spec.unseen, held_out=spec.letters == "test")
     others = {name: draw for name, draw in others.items() if name in (spec.only or others.keys() - CONFUSERS.keys())}
     names = [name for name in others for _ in range(4 if name in spec.often else 1)]
-    grounds = backgrounds(cache / "assets")
+    grounds = backgrounds(cache / "assets", held_out=spec.letters == "test")
 
     def make(rng: np.random.Generator) -> Sample:
         if rng.random() < spec.share:
@@ -126,10 +126,10 @@ def load(part: str, cache: Path) -> Maker:
     return make
 
 
-def backgrounds(assets: Path, n: int = 24) -> list[Gray]:
-    """Pictures that may lie under a photographed page."""
+def backgrounds(assets: Path, n: int = 24, *, held_out: bool) -> list[Gray]:
+    """Pictures that may lie under a photographed page, of the files that are trained on or of those held out."""
     rng = np.random.default_rng(0)
-    draws = [draw for name, draw in pictures.families(assets).items() if name == "photo"]
+    draws = [draw for name, draw in pictures.families(assets, held_out=held_out).items() if name == "photo"]
     return [to_gray(draws[int(rng.integers(len(draws)))](rng)) for _ in range(n)] if draws else []
 
 
