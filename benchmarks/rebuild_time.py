@@ -24,12 +24,14 @@ import numpy as np
 import torch
 
 from openset.judge import judge_of
-from openset.sheetmusic.build import LATER, NEEDED, Plan, chains, corpus_of, in_eight_bits, train_stages
+from openset.sheetmusic.build import chains, in_eight_bits, train_stages
 from openset.sheetmusic.corpus import Corpus, build
+from openset.sheetmusic.data import LATER, NEEDED
 from openset.sheetmusic.fold import folded
 from openset.sheetmusic.net import LABELS, NARROW, PREPROCESS, Backbone, SheetNet, TwoLooks
+from openset.sheetmusic.plan import Plan
 from openset.sheetmusic.pool import Pages, Reader, corners, fit_looks, read_pages
-from openset.sheetmusic.readings import reader
+from openset.sheetmusic.readings import corpus_of, reader
 from openset.sheetmusic.recipe import classes_of, loader
 from openset.sheetmusic.stress import with_noise
 from openset.types import JudgeInfo

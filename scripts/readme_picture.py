@@ -1,8 +1,8 @@
 """Draws docs/images/demo.png: bundled pictures with what a plain net says of them and what the shipped judge answers.
 
-    python scripts/readme_picture.py --plain runs/sheet-music/plain.onnx
+    python scripts/readme_picture.py --plain runs/sheet-music/newcomer/judge.onnx
 
-The plain judge has the same backbone before ACET and a pooling of two classes; `python scripts/sheet_card.py --measure` writes it.
+The plain net is the one that `scripts/newcomer.py` trains. Confidences are written as `openset predict` writes them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from openset import Judge, open_judge
+from openset._words import shown
 from openset.images import load
 
 ROOT = Path(__file__).parents[1]
@@ -36,9 +37,9 @@ def says(judge: Judge, path: Path, plain: bool) -> tuple[str, bool]:
     music = path.name.startswith("score")
     if plain:
         answer = "sheet music" if p >= 0.5 else "other"
-        return f"{answer} {max(p, 1 - p):.3f}", (p >= 0.5) != music
+        return f"{answer} {shown(max(p, 1 - p))}", (p >= 0.5) != music
     answer = {"sheet_music": "sheet music", "other": "other"}.get(d.label or "", "unknown")
-    return answer + (f" {d.confidence:.3f}" if d.label and d.confidence else ""), answer == (
+    return answer + (f" {shown(d.confidence)}" if d.label and d.confidence else ""), answer == (
         "other" if music else "sheet music"
     )
 

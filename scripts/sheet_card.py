@@ -205,8 +205,9 @@ def main() -> None:
     args = parser.parse_args()
     judge, whose = open_judge(args.judge), identity(args.judge)
     for what in args.measure:
-        from openset.sheetmusic.build import SHIPPED, Plan
+        from openset.sheetmusic.build import SHIPPED
         from openset.sheetmusic.measure import on_noise, on_pages
+        from openset.sheetmusic.plan import Plan
 
         shipped = SHIPPED if args.judge == "sheet-music" else Path(args.judge)
         measure = {"pages": on_pages, "noise": on_noise}[what]

@@ -12,7 +12,7 @@ import torch
 
 from openset.errors import DataError
 from openset.sheetmusic.acet import NoiseAttack, evidence, noise_like
-from openset.sheetmusic.build import STAGES, Stage, chains, load_backbone, train_backbones
+from openset.sheetmusic.build import chains, load_backbone, train_backbones
 from openset.sheetmusic.corpus import Corpus, build, write_shard
 from openset.sheetmusic.crops import IGNORE, cell_targets, cut, draw, inverted, jumble, staff_space
 from openset.sheetmusic.degrade import KINDS, SIDE, degrade
@@ -32,6 +32,7 @@ from openset.sheetmusic.net import (
     ink,
     pooled,
 )
+from openset.sheetmusic.plan import STAGES, Stage
 from openset.sheetmusic.pool import Pages, balance, fit_looks, fit_pooling, pixels_of, read_pages
 from openset.sheetmusic.sample import Sample
 from openset.sheetmusic.stress import aim, attacked_noise, with_noise

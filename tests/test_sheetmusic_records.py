@@ -20,10 +20,12 @@ from openset.errors import DataError
 from openset.sheetmusic import assets, fonts
 from openset.sheetmusic import build as build_room
 from openset.sheetmusic.__main__ import TINY, asked
-from openset.sheetmusic.build import SHIPPED, STAGES, Plan, Stage, fetch, missing, train_backbones, two_looks
+from openset.sheetmusic.build import SHIPPED, train_backbones, two_looks
 from openset.sheetmusic.corpus import RECORD, Corpus, build, started, write_shard
+from openset.sheetmusic.data import fetch, missing
 from openset.sheetmusic.fit import BACKBONE, put
 from openset.sheetmusic.net import NARROW, WIDE, Backbone, TwoLooks
+from openset.sheetmusic.plan import STAGES, Plan, Stage
 from openset.sheetmusic.pool import Pages
 from openset.sheetmusic.readings import pages_of
 from openset.sheetmusic.sample import Sample

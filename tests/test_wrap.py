@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 import openset
 from drawn import reds_and_blues
+from openset._cli.info import lines
 from openset.cli import app
 from openset.errors import TrainingError
 
@@ -164,7 +165,9 @@ def test_what_is_lowered_for_small_folders_is_said(places: Path, tmp_path: Path,
 def test_without_a_head_nothing_is_accepted_until_it_is_calibrated(tmp_path: Path, trained: nn.Sequential) -> None:
     judge = wrapped(trained).export(tmp_path / "judge.onnx")
     assert judge.info.thresholds == {}
-    assert judge.info.facts["no_threshold"] == {"red": "not calibrated yet", "blue": "not calibrated yet"}
+    told = list(lines(judge.info))
+    assert "  red: none, so always unknown. openset calibrate finds one" in told
+    assert "  blue: none, so always unknown. openset calibrate finds one" in told
     decision = judge(np.full((SIDE, SIDE, 3), 200, np.uint8))
     assert decision.outcome == "unknown"
 

@@ -125,7 +125,7 @@ class Wrapped(nn.Module):
 
         field = shares(self.labels, prevalence)
         thresholds: dict[str, Threshold] = {}
-        without = dict.fromkeys(self.labels, "not calibrated yet")
+        without: dict[str, str] = {}
         if self.held is not None:
             thresholds, without = fit_thresholds(
                 *self.held, self.labels, precision=precision, delta=delta, prevalence=field,

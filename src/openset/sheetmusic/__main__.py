@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .build import SHIPPED, STAGES, Plan, build_judge
+from .build import SHIPPED, build_judge
+from .plan import STAGES, Plan
 
 TINY = Plan(
     train=120,

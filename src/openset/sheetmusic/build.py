@@ -12,32 +12,31 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
 
 from .. import __version__
-from .._words import counted
 from ..decide import fit_thresholds
 from ..export import export
 from ..judgefile import graph_digest, with_info
 from ..onnxbytes import read_model, write_atomic
 from ..types import JudgeInfo, Threshold
-from . import assets, fonts
 from .acet import NoiseAttack
-from .corpus import Corpus, build, check, recorded, started
+from .corpus import Corpus, check, started
+from .data import LATER, make_data, missing
 from .eight_bits import eight_bits
 from .fit import BACKBONE, fit_backbone, put
 from .fold import folded
 from .net import LABELS, NARROW, PREPROCESS, WIDE, Backbone, SheetNet, TwoLooks, Widths
+from .plan import Plan, Stage
 from .pool import Pages, corners, fit_looks, pixels_of
-from .readings import EVERYTHING, Say, corpus_of, inputs, judged, key_of, names_of, pages_of
-from .recipe import PARTS, classes_of, loader
+from .readings import Say, corpus_of, inputs, judged, key_of, names_of, pages_of
+from .recipe import classes_of
 from .stress import with_noise
 
 BUILT = "build.json"
@@ -47,115 +46,9 @@ ASSUMPTION = (
     "more of 1,024 pixels, and ordinary pictures: text, documents, photographs, screens; families in equal shares, degraded as "
     "scans, photographs, faxes), and the label's share among them is the prevalence given"
 )
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One training of a backbone: on which parts, how long, from the weights of which stage (none: random ones), and how noise is
-    attacked meanwhile (eps 0: it is not); widths: of the backbone, the same as of its start; mined: of how many crops without music the
-    worst is taken (0: none is looked for)."""
-
-    name: str
-    parts: tuple[str, ...]
-    steps: int
-    lr: float
-    start: str = ""
-    eps: float = 0.0
-    attack_steps: int = 3
-    rows: int = 4
-    every: int = 1
-    widths: Widths = WIDE
-    mined: int = 0
-
-
-STAGES = (
-    Stage("plain", ("train", "real"), 5_000, 3e-3),
-    Stage("long", EVERYTHING, 7_000, 2e-3, start="plain", eps=0.06, attack_steps=4, rows=3, every=2, mined=6),
-    Stage("second", EVERYTHING, 14_000, 3e-3, eps=0.06, attack_steps=4, rows=3, every=2, widths=NARROW, mined=6),
-    Stage("calm", EVERYTHING, 1_500, 1e-3, start="long", eps=0.06, attack_steps=4, rows=4),
-)
 ROUGH = 1e-3  # by how much the float graph may differ from torch; the integers differ from it by more
 FIRST, SECOND = "calm", "second"  # the stages whose backbones read a page
 LOOKS = f"{FIRST}-{SECOND}"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much of everything. A judge file's facts hold the plan that it was built by."""
-
-    seed: int = 11
-    train: int = 9_000
-    real: int = 2_000
-    more: int = 3_000
-    hard: int = 2_800
-    test: int = 1_600
-    unseen: int = 1_600
-    calibration: int = 3_600
-    pages: int = 3_000  # that the pooling learns from
-    noise: int = 24  # and so many attacked noise pictures
-    noise_rounds: int = 2
-    ranges: int = 100  # pages that set the ranges of the integers
-    stages: tuple[Stage, ...] = STAGES
-    precision: float = 0.992  # an earlier judge's strictest of .990, .991, ... that kept .97 of the calibration scores
-    delta: float = 0.05
-    prevalence: float = 0.5
-    prevalence_other: float = 0.7
-
-
-NEEDED, LATER, MEASURED = EVERYTHING, ("calibration",), ("test", "unseen")
-
-
-def missing(cache: Path) -> list[str]:
-    """The packages of fonts and pictures that are not in the cache."""
-    wanted = {name: cache / "fonts" / name for name in fonts.PACKAGES}
-    wanted |= {name: cache / "assets" / kind / name for name, kind in assets.PACKAGES.items()}
-    return [name for name, folder in wanted.items() if not folder.is_dir()]
-
-
-def fetch(cache: Path, say: Say) -> list[str]:
-    """Fetch the packages that are missing, and return what is missing still. What pictures have been made without is not asked for
-    again: all are made from the same packages."""
-    before = [found for part in PARTS if (found := recorded(cache / "corpus" / part))]
-    given_up = {name for found in before for name in cast(list[str], found.get("without", []))}
-    wanted = [name for name in missing(cache) if name not in given_up]
-    if wanted:
-        began = time.monotonic()
-        say("fetching fonts")
-        fonts.fetch_fonts(cache / "fonts", [name for name in fonts.PACKAGES if name in wanted])
-        say("fetching pictures")
-        assets.fetch(cache, say, {name: kind for name, kind in assets.PACKAGES.items() if name in wanted})
-        say(f"fetched in {(time.monotonic() - began) / 60:.1f} minutes")
-    left = missing(cache)
-    if left:
-        remedy = f"; to ask for them again remove {cache / 'corpus'}" if before else ""
-        say(f"goes on without {counted(len(left), 'package')} of fonts and pictures{remedy}: {', '.join(left)}")
-    return left
-
-
-def make_data(cache: Path, plan: Plan, say: Say, workers: int, parts: tuple[str, ...] = NEEDED) -> None:
-    """Assets (fonts, pictures) and the corpora, one of each part. NEEDED by the trainings; LATER is made beside them; MEASURED is what the card measures on.
-    Raises DataError where a corpus is there that was made from something else."""
-    left = fetch(cache, say)
-    counts = {
-        "train": plan.train,
-        "test": plan.test,
-        "unseen": plan.unseen,
-        "real": plan.real,
-        "calibration": plan.calibration,
-        "more": plan.more,
-        "hard": plan.hard,
-    }
-    for k, (part, count) in enumerate(counts.items()):
-        if part not in parts:
-            continue
-        began = time.monotonic()
-
-        def progress(done: int, total: int, part: str = part, began: float = began) -> None:
-            say(f"made {part}: {done}/{total} pictures, {time.monotonic() - began:.0f} s")
-
-        about = {"part": part, "recipe": asdict(PARTS[part]), "without": left}
-        folder, made = cache / "corpus" / part, loader(part, cache)
-        build(folder, count, plan.seed + k, made, workers=workers, progress=progress, about=about)
 
 
 def chains(stages: tuple[Stage, ...]) -> list[list[int]]:

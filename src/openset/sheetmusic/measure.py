@@ -20,9 +20,11 @@ from ..judgefile import graph_digest
 from ..metrics import auroc, auroc_interval, clopper_pearson, mmc
 from ..onnxbytes import read_model
 from ..types import JudgeInfo
-from .build import BUILT, MEASURED, Plan, load_backbone, make_data, two_looks
+from .build import BUILT, load_backbone, two_looks
 from .corpus import Corpus
+from .data import MEASURED, make_data
 from .net import LABELS, PREPROCESS, SHEET, SheetNet
+from .plan import Plan
 from .pool import Pages, corners, fit_pooling
 from .readings import Say, judged, pages_of, probabilities, reader
 from .stress import attacked_noise
