@@ -281,8 +281,17 @@ def test_the_judge_file_gives_the_class_that_the_net_found_likeliest(tmp_path: P
     assert (made["probabilities"].argmax(1) == wanted).all()
 
 
+class Tenfold(nn.Conv2d):
+    """Does other things with its weights than a convolution, as weight-standardised ones do."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 10 * super().forward(x)
+
+
 def test_layers_without_interval_bounds_are_refused() -> None:
-    for layer in (nn.Conv2d(3, 2, 3, padding=1, padding_mode="reflect"), nn.MaxPool2d(2)):
+    hooked = nn.Conv2d(3, 2, 1)
+    hooked.register_forward_hook(lambda _layer, _given, made: 10 * made)
+    for layer in (nn.Conv2d(3, 2, 3, padding=1, padding_mode="reflect"), nn.MaxPool2d(2), Tenfold(3, 2, 1), hooked):
         with pytest.raises(ValueError, match="has no interval bounds"):
             CertifiedGuard(nn.ModuleList([layer]), 4)
     guard = CertifiedGuard(nn.ModuleList([nn.Conv2d(3, 2, 1, bias=False)]), 8).requires_grad_(False)
@@ -292,7 +301,7 @@ def test_layers_without_interval_bounds_are_refused() -> None:
 
 
 def test_pixels_as_large_as_float32_holds_are_believed_not_at_all() -> None:
-    """Behind a front end as well, where infinities would meet."""
+    """By one layer of 1 x 1 (sums of many such pixels have no end in float32), and behind a front end, where infinities would meet."""
     x = torch.stack([torch.full((3, 16, 16), size) for size in (3e38, -3e38, 1e38)])
     x[2, :, ::2] *= -1
     front = CertifiedGuard(nn.ModuleList([nn.Linear(TopHats()(x[:1]).numel(), 4)]), 4, front=TopHats())
@@ -363,6 +372,8 @@ def test_certify_refuses_what_is_no_picture(guard: CertifiedGuard) -> None:
         guard.certify(noise(1, 0), -1.0, K)
     with pytest.raises(ValueError, match=r"pixels in \[0, 1\]"):
         guard.certify(2 * noise(1, 0), 0.1, K)
+    with pytest.raises(ValueError, match=r"no bounds of pictures \[1, 3, 20, 20\]"):
+        guard.certify(torch.zeros((1, 3, 20, 20)), 0.1, K)
     with pytest.raises(ValueError, match="nan"):
         guard.certify(torch.full((1, 3, 12, 12), torch.nan), 0.1, K)
     with pytest.raises(ValueError, match="no pixels"):

@@ -11,7 +11,15 @@ import torch
 from torch import nn
 
 from openset.errors import TrainingError
-from openset.heads import Temperature, fit_certified_guard, fit_laplace, fit_temperature
+from openset.heads import (
+    Temperature,
+    fit_certified_guard,
+    fit_density_guard,
+    fit_laplace,
+    fit_mahalanobis,
+    fit_neighbours,
+    fit_temperature,
+)
 
 OFF = pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
 
@@ -48,6 +56,35 @@ def test_a_certified_guard_is_the_same_where_gradients_are_off(off: Any) -> None
     assert expected.weight.abs().max() > 0
     for name, value in expected.state_dict().items():
         torch.testing.assert_close(made.state_dict()[name], value, rtol=0, atol=0)
+
+
+@OFF
+def test_no_head_keeps_tensors_that_no_gradient_passes(off: Any) -> None:
+    g = torch.Generator().manual_seed(0)
+    near, away = (torch.randn((40, 4), generator=g) + 5 * torch.eye(4)[k] for k in range(2))
+    inside, outside = (torch.rand((8, 3, 8, 8), generator=g) for _ in range(2))
+    logits, targets = drawn()
+    with off():
+        heads: list[tuple[nn.Module, str]] = [
+            (fit_neighbours(near[:20] * 1, near[20:] * 1, away * 1, k=3), "features"),
+            (fit_mahalanobis(near[:20] * 1, np.arange(20) % 2, near[20:] * 1, away * 1), "features"),
+            (fit_density_guard(inside * 1, outside * 1, side=2, centres=2), "pixels"),
+            (fit_temperature(logits, targets), "logits"),
+        ]
+    for head, what in heads:
+        given = {"logits": torch.randn((3, 3), generator=g), "features": near[:3], "pixels": inside[:3]}
+        x = given[what].clone().requires_grad_()
+        (slope,) = torch.autograd.grad(head(given | {what: x}).amax(1).sum(), x)
+        assert slope.abs().max() > 0
+
+
+def test_a_density_guard_takes_pixels_of_any_float() -> None:
+    g = torch.Generator().manual_seed(0)
+    inside, outside = (torch.rand((8, 3, 8, 8), generator=g) for _ in range(2))
+    guard = fit_density_guard(inside, outside, side=2, centres=2)
+    np.testing.assert_array_equal(guard.distance(inside.double()), guard.distance(inside))
+    made = [guard({"pixels": x, "logits": torch.eye(3)}) for x in (inside[:3].double(), inside[:3])]
+    torch.testing.assert_close(*made)
 
 
 def test_a_temperature_is_fitted_on_bfloat16() -> None:

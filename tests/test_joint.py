@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,6 +114,18 @@ def test_the_seed_is_the_only_chance_in_it_dropout_included(start: tuple[nn.Modu
     assert not any(other)
 
 
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_it_learns_the_same_where_gradients_are_off(start: tuple[nn.Module, DensityGuard], off: Any) -> None:
+    x, y = squares(20, 0)
+    expected = fit_jointly(*start, x, y, noise(20, 1), steps=3, batch=8)
+    with off():
+        made = fit_jointly(*start, x * 1, y, noise(20, 1), steps=3, batch=8)
+    for module, other in zip(made, expected, strict=True):
+        for name, value in other.state_dict().items():
+            assert torch.equal(module.state_dict()[name], value)
+            assert not module.state_dict()[name].is_inference()
+
+
 def test_what_cannot_be_trained_jointly_is_an_error(start: tuple[nn.Module, DensityGuard]) -> None:
     x, y = squares(8, 0)
     with pytest.raises(ValueError, match="not one-hot"):
@@ -125,5 +138,7 @@ def test_what_cannot_be_trained_jointly_is_an_error(start: tuple[nn.Module, Dens
         fit_jointly(*start, x, y, noise(8, 1), batch=0)
     with pytest.raises(ValueError, match="weight nan must be at least 0"):
         fit_jointly(*start, x, y, noise(8, 1), weight=float("nan"))
+    with pytest.raises(ValueError, match="no weights of the net can learn"):
+        fit_jointly(copy.deepcopy(start[0]).requires_grad_(False), start[1], x, y, noise(8, 1))
     with pytest.raises(TrainingError, match="lower lr"):
         fit_jointly(*start, x, y, noise(8, 1), lr=1e30, steps=5)

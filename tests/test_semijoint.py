@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,6 +131,17 @@ def test_the_seed_is_the_only_chance_in_it_dropout_included(start: tuple[nn.Modu
     assert not any(other)
 
 
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_it_learns_the_same_where_gradients_are_off(start: tuple[nn.Module, CertifiedGuard], off: Any) -> None:
+    (x, y), z = squares(20, 2), shuffled(20, 3)
+    expected = fit_semi_jointly(*start, x, y, z, steps=3, batch=8)
+    with off():
+        made = fit_semi_jointly(*start, x * 1, y, z * 1, steps=3, batch=8)
+    for name, value in expected.state_dict().items():
+        assert torch.equal(made.state_dict()[name], value)
+        assert not made.state_dict()[name].is_inference()
+
+
 def test_what_cannot_be_trained_is_an_error(start: tuple[nn.Module, CertifiedGuard]) -> None:
     x, y = squares(8, 0)
     with pytest.raises(ValueError, match="not one-hot"):
@@ -138,5 +150,7 @@ def test_what_cannot_be_trained_is_an_error(start: tuple[nn.Module, CertifiedGua
         fit_semi_jointly(*start, x, y, torch.zeros(8, 1, SIDE, SIDE))
     with pytest.raises(ValueError, match="steps 0"):
         fit_semi_jointly(*start, x, y, noise(8, 1), steps=0)
+    with pytest.raises(ValueError, match="no weights of the net can learn"):
+        fit_semi_jointly(copy.deepcopy(start[0]).requires_grad_(False), start[1], x, y, noise(8, 1))
     with pytest.raises(TrainingError, match="lower lr"):
         fit_semi_jointly(*start, x, y, noise(8, 1), lr=1e30, steps=5)

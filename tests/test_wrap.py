@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -246,6 +247,8 @@ class Again(Aside):
     [
         (nn.Sequential(*colour(), nn.LogSoftmax(1)), None),
         (nn.Sequential(*colour(), nn.ReLU()), None),
+        (nn.Sequential(*colour(), nn.ReLU(inplace=True)), None),  # the same tensor, written into
+        (Then(lambda z: z.clamp_(-0.1, 0.1)), None),
         (Then(lambda z: 3 * z), None),
         (Then(lambda z: z.double()), None),
         (Again(), None),
@@ -401,6 +404,17 @@ def test_the_command_wraps_a_net_of_a_module(
         assert "Traceback" not in failed.output
 
 
+def test_what_makes_a_net_may_import_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mynets_late.py").write_text(NETS)
+    (tmp_path / "mynets_lazy.py").write_text("def make():\n    from mynets_late import colour\n    return colour()\n")
+    monkeypatch.chdir(tmp_path)
+    before = list(sys.path)
+    monkeypatch.setattr(sys, "path", [place for place in before if place and Path(place) != tmp_path])
+    done = CliRunner().invoke(app, ["wrap", "mynets_lazy:make", "--labels", "red, blue", "--size", str(SIDE)])
+    assert done.exit_code == 0, done.output
+    assert str(tmp_path) not in sys.path
+
+
 @pytest.mark.parametrize(
     ("net", "weights", "said"),
     [
@@ -415,6 +429,7 @@ def test_the_command_wraps_a_net_of_a_module(
         ("mynets_odd:other", None, "gives list, not a torch.nn.Module"),
         ("mynets_broken:made", None, "SyntaxError"),
         ("mynets_dies:made", None, "ZeroDivisionError"),
+        ("mynets_ends:made", None, "SystemExit: 2"),
         ("mynets_odd:made", "text.safetensors", "cannot be read as weights"),
         ("mynets_odd:made", "text.pt", "cannot be read as weights"),
         ("mynets_odd:made", "list.pt", "not a state dict"),
@@ -431,6 +446,7 @@ def test_a_wrong_name_or_weights_file_is_one_line(
     )
     (tmp_path / "mynets_broken.py").write_text("def made(:")
     (tmp_path / "mynets_dies.py").write_text("1 / 0")
+    (tmp_path / "mynets_ends.py").write_text("raise SystemExit(2)")  # as argparse does at the end of a training script
     for name in ("text.safetensors", "text.pt"):
         (tmp_path / name).write_text("no weights")
     torch.save([1, 2], tmp_path / "list.pt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from typer.testing import CliRunner
 
 import openset
 from drawn import reds_and_blues
+from openset import _wrapfit
 from openset.cli import app
-from openset.errors import DataError, TrainingError
+from openset.errors import DataError, MissingExtraError, TrainingError
 from openset.export import export
 from openset.types import JudgeInfo, Preprocess
 
@@ -152,6 +154,69 @@ def test_a_last_layer_called_by_keyword_gives_features(tmp_path: Path) -> None:
 def test_what_is_wrong_is_told_with_what_to_do(net: nn.Module, given: dict[str, Any], said: str) -> None:
     with pytest.raises(TrainingError, match=said):
         wrapped(net, **given)
+
+
+def test_a_net_that_writes_into_its_pixels_has_its_features(tmp_path: Path) -> None:
+    net = Given(lambda layer, x: layer(x.sub_(0.5).div_(0.25)), colour())
+    made = wrapped(net, mean=None, std=None)
+    assert made.last_name == "layer.5"
+    x = torch.rand(3, 3, SIDE, SIDE)
+    with torch.no_grad():
+        expected = net.layer.eval()((x - 0.5) / 0.25)  # type: ignore[operator]
+    judge = made.export(tmp_path / "judge.onnx")
+    np.testing.assert_allclose(judge.outputs(x.numpy())["logits"], expected.numpy(), atol=1e-4)
+
+
+def test_a_softmax_that_is_sure_of_noise_is_no_argmax() -> None:
+    """Logits 104 apart are 0 and 1 exactly in float32: just what a net that needs a judge's "unknown" says of noise."""
+    red = nn.Linear(3, 2, bias=False)
+    red.weight.data = torch.tensor([[2000.0, 0, 0], [-2000.0, 0, 0]])
+    net = Given(lambda layer, x: layer(x[:, :, 3, 3] - 0.5).softmax(1), red)
+    x = torch.rand((4, 3, SIDE, SIDE), generator=torch.Generator().manual_seed(0))
+    assert set(net(x).unique().tolist()) == {0.0, 1.0}
+    assert wrapped(net, mean=None, std=None).is_probability
+    always = Given(lambda layer, x: layer(x[:, :, 3, 3] + 1).softmax(1), red)  # of even gray too: as an argmax is
+    with pytest.raises(TrainingError, match="so sure that it rounds: wrap it without its argmax or softmax"):
+        wrapped(always, mean=None, std=None)
+
+
+def test_a_default_dtype_of_float64_changes_nothing() -> None:
+    net = colour().eval()
+    x = torch.rand(3, 3, SIDE, SIDE)
+    expected = wrapped(net)(x)
+    torch.set_default_dtype(torch.float64)
+    try:
+        made = wrapped(net)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert made.mean.dtype == torch.float32
+    torch.testing.assert_close(made(x), expected, rtol=0, atol=0)
+
+
+def test_one_out_folder_may_be_given_alone(places: Path) -> None:
+    net = wrapped(colour(), mean=None, std=None)
+    expected = net.fit("density", places / "data", out=[places / "out"]).held
+    for alone in (places / "out", str(places / "out")):
+        np.testing.assert_array_equal(net.fit("density", places / "data", out=alone).held[0], expected[0])
+
+
+def test_with_one_class_folder_it_is_said_what_the_other_label_must_be(places: Path, tmp_path: Path) -> None:
+    (tmp_path / "red").symlink_to(places / "data" / "red")
+    with pytest.raises(TrainingError, match="are the class 'other', so call the net's other label that"):
+        wrapped(colour(), labels=("red", "no red")).fit("certified", tmp_path, out=places / "out")
+
+
+def test_guards_learn_from_as_many_pictures_as_there_is_room_for(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_wrapfit, "ROOM", 9 * 4 * 3 * SIDE * SIDE)
+    net = wrapped(colour(), mean=None, std=None).fit("density", places / "data", out=places / "out")
+    assert any(note.startswith("The guard learns from 9 of ") for note in net.facts["notes"])
+    assert len(net.head.centres_in) <= 2  # 4 pictures a centre
+
+
+def test_a_head_whose_package_is_missing_is_refused_before_a_picture_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "laplace", None)
+    with pytest.raises(MissingExtraError, match="laplace"):
+        wrapped(colour()).fit("laplace", "nowhere")
 
 
 def test_the_remedy_for_one_output_is_one() -> None:

@@ -79,7 +79,7 @@ def channels_of(body: nn.Module, pixels: Tensor) -> int:
     for channels, x in ((3, pixels), (1, pixels[:, :1]), (4, torch.cat((pixels, pixels[:, :1]), 1))):
         try:
             with torch.no_grad():
-                body(x)
+                body(x.clone())  # which it may write into
         except Exception as error:  # whatever a stranger's net raises
             errors[channels] = error
             continue
@@ -142,8 +142,11 @@ def output_check(net: nn.Module, pixels: Tensor, classes: int) -> tuple[Check, b
         raise TrainingError(
             "the net gives numbers that are not finite on pixels in [0, 1]: check its weights, mean and std"
         )
-    if bool(((said == 0) | (said == 1)).all()) and bool((said.sum(1) == 1).all()):
-        raise TrainingError("the net gives decisions (one-hot rows), no confidence: wrap it without its argmax")
+    if _decided(said) and _decided(_quiet(net, pixels)):
+        raise TrainingError(
+            "the net gives decisions (one-hot rows), no confidence, or a softmax so sure that it rounds: wrap it without its "
+            "argmax or softmax"
+        )
     if not torch.equal(said, again):
         raise TrainingError(
             "two calls with the same pixels differ: a judge must be deterministic; remove what draws at random"
@@ -176,13 +179,23 @@ def output_check(net: nn.Module, pixels: Tensor, classes: int) -> tuple[Check, b
     return Check("logits", True, "the outputs are logits, as expected"), False
 
 
+def _decided(said: Tensor) -> bool:
+    return bool(((said == 0) | (said == 1)).all()) and bool((said.sum(1) == 1).all())
+
+
+def _quiet(net: nn.Module, pixels: Tensor) -> Tensor:
+    """What the net says of the pixels ever nearer to an even gray, where a softmax that is too sure of noise shows its numbers."""
+    with torch.no_grad():
+        return torch.cat([net(0.5 + share * (pixels - 0.5)) for share in (0.1, 0.01, 0.0)])
+
+
 def shapes_check(net: nn.Module, shapes: Sequence[tuple[int, int]], classes: int) -> None:
     """Raises TrainingError where a net for mode "fit" has no answer to a picture of one of the shapes (height, width)."""
     g = torch.Generator().manual_seed(0)
     for height, width in shapes:
         try:
             with torch.no_grad():
-                said = net(torch.rand((1, 3, height, width), generator=g))
+                said = net(torch.rand((1, 3, height, width), generator=g, dtype=torch.float32))
             good, why = said.shape == (1, classes) and bool(torch.isfinite(said).all()), "no finite row of logits"
         except Exception as error:  # whatever a stranger's net raises
             good, why = False, str(error)[:300]
@@ -198,10 +211,14 @@ def last_linear(body: nn.Module, inputs: Tensor, classes: int) -> str | None:
 
     With an identity in its place the net must give that layer's inputs, rows [B, D]: then these are the net's features.
     """
-    met: list[tuple[str, Tensor, Tensor]] = []
+    met: list[tuple[str, Tensor, Tensor, int]] = []  # how often what it made was written into, too
+
+    def meet(name: str, given: Tensor, made: Tensor) -> None:
+        met.append((name, given.clone(), made, made._version))
+
     hooks = [
         module.register_forward_hook(
-            lambda _, given, named, made, name=name: met.append((name, given[0] if given else named["input"], made)),
+            lambda _, given, named, made, name=name: meet(name, given[0] if given else named["input"], made),
             with_kwargs=True,
         )
         for name, module in body.named_modules()
@@ -209,17 +226,17 @@ def last_linear(body: nn.Module, inputs: Tensor, classes: int) -> str | None:
     ]
     try:
         with torch.no_grad():
-            said = body(inputs)
+            said = body(inputs.clone())
     finally:
         for hook in hooks:
             hook.remove()
-    found = [(name, given) for name, given, made in met if made is said and given.dim() == 2]
-    if not found or [name for name, _, _ in met].count(found[0][0]) != 1:
+    found = [(n, given) for n, given, made, was in met if made is said and made._version == was and given.dim() == 2]
+    if not found or [name for name, *_ in met].count(found[0][0]) != 1:
         return None
     name, features = found[0]
     try:
         with torch.no_grad():
-            return name if torch.equal(without(body, name)(inputs), features) else None
+            return name if torch.equal(without(body, name)(inputs.clone()), features) else None
     except Exception:  # it looks at the layer's weights
         return None
 

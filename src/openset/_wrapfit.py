@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ._words import counted
-from .errors import TrainingError
+from .errors import MissingExtraError, TrainingError
 from .heads import (
     fit_certified_guard,
     fit_density_guard,
@@ -37,11 +38,12 @@ BATCH = 32
 AHEAD = 512  # pictures among which those of one shape are looked for
 CENTRES = 100  # of a mixture
 NEAREST = 10  # which neighbour's distance is taken
-MOST = 2_000  # pictures of a side that the guards on pixels are fitted on, evenly spaced
+MOST = 2_000  # pictures of a side that the guards on pixels are fitted on, evenly spaced; fewer where they
+ROOM = 1_500_000_000  # would take more bytes than this
 
 
 def check_asked(net: Wrapped, head: str, refuse: str | None, has_out: bool) -> None:
-    """Can this head be fitted to this net? Raises TrainingError, before a picture is read."""
+    """Can this head be fitted to this net? Raises TrainingError or MissingExtraError, before a picture is read."""
     if head not in HEADS:
         raise TrainingError(f"head={head!r} cannot be: it must be one of {', '.join(HEADS)}")
     if head in NEED_ONE_SIZE and net.preprocess.mode == "fit":
@@ -54,6 +56,8 @@ def check_asked(net: Wrapped, head: str, refuse: str | None, has_out: bool) -> N
     if head in NEED_FEATURES and net.last is None:
         other = "temperature" if net.preprocess.mode == "fit" else "temperature or density"
         raise TrainingError(f'the head "{head}" needs a net that ends in a linear layer: use {other}')
+    if head == "laplace" and find_spec("laplace") is None:
+        raise MissingExtraError("Last-layer Laplace", "laplace-torch", "laplace")
     if refuse is not None and (head != "certified" or refuse not in net.labels):
         raise TrainingError(
             f'refuse={refuse!r} with the head "{head}" cannot be: it names one of the labels {", ".join(net.labels)}, '
@@ -151,7 +155,7 @@ def logits_of(net: Bare, *parts: Pictures) -> tuple[Tensor, Tensor]:
 
 
 def probabilities_of(net: Bare, head: nn.Module, *parts: Pictures) -> NDArray[np.float64]:
-    """[N, K], as the judge file will give them for all pictures of the parts. Raises TrainingError where they are not finite."""
+    """[N, K], as the judge file will give them for all pictures of the parts (resized ones to half a level). Raises TrainingError where they are not finite."""
     from .export import Graph
 
     graph = Graph(net, head).eval()
@@ -176,11 +180,12 @@ def batches_of(*parts: Pictures) -> Iterator[tuple[list[int], Tensor]]:
 
 
 def some(parts: Sequence[Pictures], what: str) -> tuple[Tensor, list[str]]:
-    """At most MOST pictures of the parts, evenly spaced, all of one size: [N, 3, H, W] in [0, 1]; and what to say of it."""
+    """At most MOST pictures of the parts, in ROOM, evenly spaced, all of one size: [N, 3, H, W] in [0, 1]; and what to say of it."""
     every = [(part, i) for part in parts for i in range(len(part))]
     n = len(every)
-    chosen = every if n <= MOST else [every[i * n // MOST] for i in range(MOST)]
-    notes = [] if n <= MOST else [f"The guard learns from {MOST:,} of {n:,} {what}."]
+    most = min(MOST, max(2, ROOM // (4 * every[0][0][0].size))) if every else MOST
+    chosen = every if n <= most else [every[i * n // most] for i in range(most)]
+    notes = [] if n <= most else [f"The guard learns from {most:,} of {n:,} {what}."]
     return unit(np.stack([part[i] for part, i in chosen])), notes
 
 

@@ -55,8 +55,8 @@ class Wrapped(nn.Module):
         super().__init__()
         self.name, self.classes, self.labels, self.preprocess = "wrapped", len(labels), labels, preprocess
         self.body, self.is_gray, self.is_probability = body, how.channels == 1, how.probabilities
-        self.register_buffer("mean", torch.tensor(how.mean).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(how.std).view(1, -1, 1, 1))
+        self.register_buffer("mean", torch.tensor(how.mean, dtype=torch.float32).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(how.std, dtype=torch.float32).view(1, -1, 1, 1))
         self.checks: tuple[Check, ...] = ()
         self.findings: tuple[Finding, ...] = ()
         self.is_cast = False  # the net's answers are float16, float64 or whole numbers
@@ -74,8 +74,7 @@ class Wrapped(nn.Module):
         return said.clamp(min=1e-12).log() if self.is_probability else said
 
     def fit(
-        self, head: HeadName, data: str | os.PathLike[str], *, out: Sequence[str | os.PathLike[str]] = (),
-        refuse: str | None = None, seed: int = 0,
+        self, head: HeadName, data: str | os.PathLike[str], *, out: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (), refuse: str | None = None, seed: int = 0,
     ) -> Wrapped:  # fmt: skip
         """Fit `head` on the pictures in data/<label>/..., best ones that the net was not trained on; gives self.
 
@@ -85,13 +84,16 @@ class Wrapped(nn.Module):
         the certified guard gives it what is not believed; None: all labels share that. Raises TrainingError, DataError.
         """
         refuse = unicodedata.normalize("NFC", refuse) if isinstance(refuse, str) else refuse  # as the labels are
-        check_asked(self, head, refuse, has_out=bool(out))
-        places = [os.fspath(folder) for folder in out]
+        places = [os.fspath(folder) for folder in ([out] if isinstance(out, str | os.PathLike) else out)]
+        check_asked(self, head, refuse, has_out=bool(places))
         listing = list_pictures(os.fspath(data), places, scheme="plain", seed=seed, tell=lambda *_: None)
         if set(listing.labels) != set(self.labels):
+            remedy = "name the folders as the labels"
+            if listing.alone:
+                remedy += f"; with one class folder the pictures of the out folders are the class {listing.labels[1]!r}, so call the net's other label that"
             raise TrainingError(
                 f"the folders in '{os.fspath(data)}' are {', '.join(listing.labels)}, the net's labels "
-                f"{', '.join(self.labels)}: name the folders as the labels"
+                f"{', '.join(self.labels)}: {remedy}"
             )
         material, notes = _material.decode(
             listing, self.preprocess, memory=2_000_000_000, workers=2, tell=lambda *_: None
@@ -148,7 +150,7 @@ class Wrapped(nn.Module):
         if rays < 1:
             raise TrainingError(f"rays={rays} cannot be: give at least 1")
         name, side = "rays alpha * noise that end at confidence 1", self.preprocess.size
-        x = torch.rand((rays, 3, side, side), generator=torch.Generator().manual_seed(seed))
+        x = torch.rand((rays, 3, side, side), generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
         try:
             ends = limits(self, x)
             share = float((ends.confidence > SURE).double().mean())

@@ -95,7 +95,7 @@ def _looked_at(
         load_state(body, os.fspath(weights), type(model).__name__)
     checks.append(mode_check(body))
     body.eval()
-    pixels = torch.rand((4, 3, size, size), generator=torch.Generator().manual_seed(0))
+    pixels = torch.rand((4, 3, size, size), generator=torch.Generator().manual_seed(0), dtype=torch.float32)
     channels = channels_of(body, pixels)
     how = How(channels, numbers("mean", mean, channels, 0.0), numbers("std", std, channels, 1.0))
     if min(how.std) <= 0:

@@ -15,27 +15,34 @@ if TYPE_CHECKING:
 
 def net_of(given: str) -> nn.Module:
     """The net that `module:name` is, or makes when called without arguments. Raises AuditError."""
-    from torch import nn
-
     module, _, name = given.partition(":")
     if not (module and name) or module.startswith("."):
         raise AuditError(f"{given!r} is no module:callable: give both as Python would import them, such as mynets:make")
-    sys.path.insert(0, os.getcwd())
+    here = os.getcwd()
+    sys.path.insert(0, here)  # until the net is made: what makes it may import, too
+    try:
+        return _made(given, module, name)
+    finally:
+        if here in sys.path:
+            sys.path.remove(here)
+
+
+def _made(given: str, module: str, name: str) -> nn.Module:
+    from torch import nn
+
     try:
         made = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise AuditError(
             f"{given!r} cannot be imported ({error}): give module:callable as Python would import it"
         ) from error
-    except Exception as error:  # whatever a stranger's module raises
+    except (Exception, SystemExit) as error:  # whatever a stranger's module raises
         raise AuditError(f"importing {module!r} failed with {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.pop(0)
     if not callable(made):
         raise AuditError(f"{given!r} is {type(made).__name__}, neither a net nor what makes one: name a callable")
     try:
         made = made if isinstance(made, nn.Module) else made()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise AuditError(
             f"{given!r}, called without arguments, failed with {type(error).__name__}: {error}. Name a function of your "
             "own that needs none"

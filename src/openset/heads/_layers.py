@@ -17,10 +17,14 @@ def through(layer: nn.Module, low: Tensor, high: Tensor) -> Interval:
 
 
 def bounded(layers: Iterable[nn.Module]) -> None:
-    """Raises ValueError for a layer that `sized` does not bound: neither a dense one nor a convolution padded with zeros."""
+    """Raises ValueError for a layer that `sized` does not bound: neither a dense one nor a convolution padded with zeros, or one of
+    a class of its own or with hooks, that may do other things with its weights."""
     for layer in layers:
-        if not isinstance(layer, nn.Linear) and not (isinstance(layer, nn.Conv2d) and layer.padding_mode == "zeros"):
-            raise ValueError(f"{layer} has no interval bounds: give nn.Linear, or nn.Conv2d with zeros as padding")
+        known = type(layer) is nn.Linear or (type(layer) is nn.Conv2d and layer.padding_mode == "zeros")
+        if not known or layer._forward_hooks or layer._forward_pre_hooks:
+            raise ValueError(
+                f"{layer} has no interval bounds: give nn.Linear, or nn.Conv2d with zeros as padding, themselves and without hooks"
+            )
 
 
 def applied(layer: nn.Module, x: Tensor) -> Tensor:

@@ -16,7 +16,8 @@ from ..errors import TrainingError
 
 
 def checked(net: nn.Module, inside: Tensor, targets: ArrayLike, outside: Tensor) -> tuple[nn.Module, Tensor]:
-    """A copy of the net, in eval mode, and the targets [N] as int64. Raises ValueError for shapes and one-hot targets."""
+    """A copy of the net, in eval mode, and the targets [N] as int64, where the pictures are. Raises ValueError for shapes, one-hot
+    targets and a net that learns nothing."""
     y = np.asarray(targets)
     if inside.dim() != 4 or inside.shape[1:] != outside.shape[1:] or not min(len(inside), len(outside)):
         raise ValueError(f"give pictures of one shape [N, 3, H, W], got {list(inside.shape)} and {list(outside.shape)}")
@@ -27,7 +28,9 @@ def checked(net: nn.Module, inside: Tensor, targets: ArrayLike, outside: Tensor)
         raise ValueError(
             f"targets {list(y.shape)} of {y.dtype}: give class numbers [{len(inside)}], 0 to {classes - 1}, not one-hot rows"
         )
-    return net, torch.from_numpy(y.astype(np.int64))
+    if not any(p.requires_grad for p in net.parameters()):
+        raise ValueError("no weights of the net can learn: call its requires_grad_(True)")
+    return net, torch.from_numpy(y.astype(np.int64)).to(inside.device)
 
 
 def in_the_box(pixels: Tensor) -> None:
@@ -56,6 +59,6 @@ def check_loss(loss: Tensor, step: int, lr: float) -> None:
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Inside, torch's own random numbers (first weights, dropout) come from `seed`; after it they go on as if nothing was drawn."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield

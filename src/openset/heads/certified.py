@@ -116,7 +116,7 @@ class CertifiedGuard(Guard):
         Holds for any net behind the guard. With `refuse` it bounds the probability of every other class. Sound under
         rounding: the score's bound is taken in float64 and raised by 1e-6 and by `rounding`, and the ball is wider by 2^-23, so that
         pixels moved in float32 (x + eps, rounded) lie in it. The head itself runs in float32: what it prints may lie above
-        by its own rounding. Raises ValueError for eps < 0, no pixels or some outside [0, 1], or fewer than 2 classes.
+        by its own rounding. Raises ValueError for eps < 0, no pixels or some outside [0, 1], pictures of another size, or fewer than 2 classes.
         """
         if not eps >= 0:
             raise ValueError(f"eps {eps} must be >= 0")
@@ -124,7 +124,12 @@ class CertifiedGuard(Guard):
         exact, reach = copy.deepcopy(self).double(), eps + (WIDER if eps else 0)
         with torch.no_grad():
             x = pixels.double()
-            high = exact.upper((x - reach).clamp(min=0), (x + reach).clamp(max=1))
+            try:
+                high = exact.upper((x - reach).clamp(min=0), (x + reach).clamp(max=1))
+            except RuntimeError as error:
+                raise ValueError(
+                    f"no bounds of pictures {list(pixels.shape)}: was the guard made for others? {error}"
+                ) from error
             high += SLACK + exact.rounding((x + reach).clamp(max=1))
         return self._confidence(high, classes)
 

@@ -56,6 +56,8 @@ def fit_certified_guard(
         )
     for pictures in (inside, outside):
         in_the_box(pictures)
+        if pictures.dtype != torch.float32:
+            raise ValueError(f"the pictures are {pictures.dtype}: give float32 ones")
     if not 0 < keep < 1 or not eps >= 0:
         raise ValueError(f"keep {keep} must lie between 0 and 1, eps {eps} be at least 0")
     if width < 1 or hidden < 0:

@@ -6,7 +6,7 @@ Meinke and Hein 2020 (arXiv 1909.12180). With p_net the net's probabilities and 
 
 Whatever the net says, p(k | x) <= (q + 1 / K) / (q + 1) with q = p(x | in) / (lambda p(x | out)). Both mixtures are spherical in one
 metric, and every out-variance is larger than every in-variance, so q, and with it the confidence, is bounded by distance alone.
-No class overtakes the net's (far out all may tie at 1 / K). What it is not: a detector of near pictures that are no class; it sees pixels, not objects.
+No class overtakes the net's. What it is not: a detector of near pictures that are no class; it sees pixels, not objects.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ class DensityGuard(Guard):
 
     def place(self, pixels: Tensor) -> Tensor:
         """Pixels [B, 3, H, W] -> points of the metric's space [B, D]."""
-        return (F.adaptive_avg_pool2d(pixels.clamp(-HUGE, HUGE), self.side).flatten(1) - self.middle) @ self.whiten
+        return (
+            F.adaptive_avg_pool2d(pixels.to(self.middle.dtype).clamp(-HUGE, HUGE), self.side).flatten(1) - self.middle
+        ) @ self.whiten
 
     def log_density(self, z: Tensor, name: str) -> Tensor:
         """[B, D] -> [B]: log p(z | in) or, with name "out", log p(z | out)."""
@@ -127,7 +129,7 @@ class DensityGuard(Guard):
         inside, outside = self._mixtures()
         step = radius * self.stretch(pixels.shape[-2], pixels.shape[-1])
         averaged = F.adaptive_avg_pool2d(pixels.detach().double(), self.side).flatten(1)
-        z = ((averaged - self.middle.double()) @ self.whiten.double()).numpy()
+        z = ((averaged - self.middle.double()) @ self.whiten.double()).cpu().numpy()
         with np.errstate(over="ignore"):
             near = _log_sum(inside, np.maximum(_distances(z, inside.centres) - step, 0))
             far = _log_sum(outside, _distances(z, outside.centres) + step)
@@ -157,7 +159,7 @@ class DensityGuard(Guard):
 
     def distance(self, pixels: Tensor) -> Floats:
         """[B]: how far the places of pixels [B, 3, H, W] are from the nearest in-centre, in the metric."""
-        return _distances(self.place(pixels.detach()).double().numpy(), self.inside.centres).min(1)
+        return _distances(self.place(pixels.detach()).double().cpu().numpy(), self.inside.centres).min(1)
 
     def stretch(self, height: int, width: int) -> float:
         """How many times at most the metric's distance grows with the l2 distance of pictures of this size.
@@ -176,6 +178,7 @@ def bound(log_q: Floats, classes: int) -> Floats:
     return share + (1 - share) / at_least_two(classes)
 
 
+@torch.inference_mode(False)  # or the head would hold tensors that no gradient passes
 def fit_density_guard(
     inside: Tensor,
     outside: Tensor,
@@ -204,16 +207,21 @@ def fit_density_guard(
             f"{counted(centres, 'centre')} on each side: at least {2 * centres} pictures are needed there, got {len(inside)} and {len(outside)}: "
             "give more, or ask for fewer centres"
         )
-    points = [F.adaptive_avg_pool2d(x.double(), side).flatten(1).numpy() for x in (inside, outside)]
+    points = [_averaged(x, side) for x in (inside, outside)]
     middle = points[0].mean(0)
     values, vectors = np.linalg.eigh(np.cov(points[0].T, ddof=0).reshape(len(middle), len(middle)))
-    if not values[-1] > 0:
+    if not values[-1] > 1e-12:  # what rounding leaves is far below
         raise TrainingError("all in-pictures are alike after averaging: there is no metric to be had from them")
     whiten = vectors / np.sqrt(np.maximum(values, FLOOR * values[-1]))
     z_in, z_out = ((x - middle) @ whiten for x in points)
     mixture = fit_mixture(z_in, centres, seed, steps)
     out = fit_mixture(z_out, centres, seed, steps, least=WIDER * float(mixture.variances.max()))
     return DensityGuard(side, middle, whiten, mixture, out, math.log(weight))
+
+
+def _averaged(pictures: Tensor, side: int) -> Floats:
+    """[N, 3, H, W] -> [N, 3 * side * side], few pictures at a time in float64."""
+    return torch.cat([F.adaptive_avg_pool2d(x.double(), side).flatten(1) for x in pictures.split(64)]).cpu().numpy()
 
 
 def fit_mixture(z: Floats, centres: int, seed: int, steps: int, least: float = 0.0) -> Mixture:

@@ -75,6 +75,7 @@ class Neighbours(nn.Module):
         return (2 - 2 * near).clamp(min=1e-12).sqrt()
 
 
+@torch.inference_mode(False)  # or the head would hold tensors that no gradient passes
 def fit_mahalanobis(
     features: Tensor, targets: ArrayLike, held_in: Tensor, held_out: Tensor, *, shrink: float = 1e-2
 ) -> FeatureGuard:
@@ -94,6 +95,7 @@ def fit_mahalanobis(
     return _calibrated(Mahalanobis(whiten, means @ whiten), x.shape[1], held_in, held_out)
 
 
+@torch.inference_mode(False)
 def fit_neighbours(
     features: Tensor, held_in: Tensor, held_out: Tensor, *, k: int = 10, most: int = 5000
 ) -> FeatureGuard:

@@ -49,6 +49,7 @@ def _buffers(inside: _Free, outside: _Free) -> dict[str, Tensor]:
     return made
 
 
+@torch.inference_mode(False)  # callers may have switched gradients off
 def fit_jointly(
     net: nn.Module,
     guard: DensityGuard,
@@ -66,7 +67,7 @@ def fit_jointly(
     """Train copies of `net` and `guard` together by Adam; gives both, in eval mode. Those given are left as they are.
 
     net: pixels [B, 3, H, W] -> logits [B, K]. inside: [N, 3, H, W] with targets [N], 0 to K - 1; outside: [M, 3, H, W], no class.
-    seed: of the batches and of the net's dropout. tell(step, steps, loss). Raises ValueError for shapes, one-hot targets, steps or
+    seed: of the batches and of the net's dropout. tell(step, steps, loss). Raises ValueError for shapes, one-hot targets, a net that is frozen, steps or
     batch below 1 or a weight below 0, TrainingError where the loss is not finite.
     """
     check_plan(steps, batch, weight)
@@ -75,7 +76,7 @@ def fit_jointly(
     free = _Free(guard.inside), _Free(guard.outside)
     optimiser = torch.optim.Adam([*net.parameters(), *free[0].parameters(), *free[1].parameters()], lr=lr)
     g = torch.Generator().manual_seed(seed)
-    with seeded(seed):
+    with seeded(seed), torch.enable_grad():
         for step in range(steps):
             rows, others = (torch.randint(len(part), (batch,), generator=g) for part in (inside, outside))
             pixels = torch.cat((inside[rows], outside[others]))

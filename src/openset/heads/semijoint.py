@@ -23,6 +23,7 @@ from ._pictures import check_loss, check_plan, checked, seeded
 from .certified import CertifiedGuard
 
 
+@torch.inference_mode(False)  # callers may have switched gradients off
 def fit_semi_jointly(
     net: nn.Module,
     guard: CertifiedGuard,
@@ -41,7 +42,7 @@ def fit_semi_jointly(
 
     net: pixels [B, 3, H, W] in [0, 1] -> logits [B, K]; it and the guard are left as they are. inside: [N, 3, H, W] with targets [N],
     0 to K - 1; outside: [M, 3, H, W], no class. seed: of the batches and of the net's dropout. tell(step, steps, loss). Raises
-    ValueError for shapes, one-hot targets, steps or batch below 1 or a weight below 0, TrainingError where the loss is not finite.
+    ValueError for shapes, one-hot targets, a net that is frozen, steps or batch below 1 or a weight below 0, TrainingError where the loss is not finite.
     Not joint training: the guard learns nothing.
     """
     check_plan(steps, batch, weight)
@@ -49,7 +50,7 @@ def fit_semi_jointly(
     optimiser = torch.optim.Adam(net.train().parameters(), lr=lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     g = torch.Generator().manual_seed(seed)
-    with seeded(seed):
+    with seeded(seed), torch.enable_grad():
         for step in range(steps):
             rows, others = (torch.randint(len(part), (batch,), generator=g) for part in (inside, outside))
             pixels = torch.cat((inside[rows], outside[others]))

@@ -35,6 +35,7 @@ class Temperature(nn.Module):
         return torch.log_softmax(outputs["logits"] / self.temperature, 1)
 
 
+@torch.inference_mode(False)  # or the head would hold a tensor that no gradient passes
 def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> Temperature:
     """The temperature with the least mean cross entropy. logits: [N, K] of held-out pictures; targets: [N], 0 to K - 1.
 
