@@ -102,17 +102,19 @@ def attacked(task: Task, net: Net, head: nn.Module | None) -> dict[str, Any]:
         others=[] if head is None else [net],
     )
     by = {name: float(values.double().mean()) for name, values in found.by.items()}
-    top = found.confidence.double()
+    top, loud = found.confidence.double(), loud_from(task.classes)
     return {
         "eps": EPS,
         "n": len(top),
         "budget": task.sizes.budget,
         "noise": by["noise"],
         "mean": float(top.mean()),
-        "above": float((top > loud_from(task.classes)).double().mean()),
+        "above": float((top > loud).double().mean()),
         "highest": float(top.max()),
         "family": max(by, key=lambda name: by[name]),
         "by": by,
+        "by above": {name: float((values.double() > loud).double().mean()) for name, values in found.by.items()},
+        "by highest": {name: float(values.max()) for name, values in found.by.items()},
         "vanished": found.vanished["at z"],
     }
 

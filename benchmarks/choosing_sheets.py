@@ -1,8 +1,9 @@
 """The sheet-music task of `choosing.py`: crops of 64 pixels out of the judge's made pictures; and its training, by `openset.train`.
 
 Classes: crops at least half of whose cells show readable staves with notes, and crops of ordinary pictures (text, documents,
-photographs, screens). Strange families (the judge's "neither") teach, with every fourth out-picture noise. Unseen: crops of the
-families that the judge never trains on; other pictures of the strange ones; noise.
+photographs, screens). Strange families (the judge's "neither") teach, with every fourth out-picture noise. No page gives crops to two of what
+teaches, what calibrates and what measures. Unseen: crops of the families that the judge never trains on; other pictures of the
+strange ones; noise.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from PIL import Image
 from torch import Tensor
 
 import openset
-from choosing_material import Sizes, Task
+from choosing_material import CALIBRATING, Sizes, Task
 from costs import Setup
 from openset._schedule import Config, Scheme
 from openset.nets import Net, build
 from openset.reproduce.material import seeded
 from openset.reproduce.trained import Step
-from openset.sheetmusic.corpus import Corpus
+from openset.sheetmusic.corpus import Corpus, digest_of
 from openset.sheetmusic.crops import draw
 from openset.sheetmusic.net import OTHER, OUT, SHEET
 from openset.sheetmusic.recipe import classes_of
@@ -35,6 +36,7 @@ from outside import noises
 CROP, BATCH, EPOCHS, EPS, LR, DECAY = 64, 128, 4, 0.3, 2e-3, 1e-2
 LABELS = ("other", "sheet_music")  # in the order of the folders' names
 LEAST, DULL, DRAWS = 0.5, 8.0, 20  # share of music in a score's crop; std of an empty crop; draws until one will do
+PARTS = ("train", "real", "calibration", "test", "unseen")
 SHEETS = Sizes(taught=20_000, guard_steps=1_000)
 
 
@@ -56,6 +58,12 @@ def crops(corpus: Corpus, members: np.ndarray, n: int, seed: int) -> np.ndarray:
     return made
 
 
+def apart(pages: np.ndarray, calibrating: bool | None) -> np.ndarray:
+    """Every fifth of the pages, or the four others; None: all."""
+    every = np.arange(len(pages)) % CALIBRATING == 0
+    return pages if calibrating is None else pages[every == calibrating]
+
+
 def as_images(crops: np.ndarray) -> Tensor:
     return torch.from_numpy(crops).float().div_(255)
 
@@ -67,8 +75,10 @@ class Sheets(Task):
 
     def __init__(self, name: str, data: Path, seed: int, sizes: Sizes) -> None:
         self.name, self.data, self.seed, self.sizes = name, data, seed, sizes
-        images, y = self._classes("test", sizes.test)
-        self._split(as_images(images), y)
+        n = sizes.test // CALIBRATING
+        held, self.held_targets = self._classes("test", n, calibrating=True)
+        test, self.test_targets = self._classes("test", sizes.test - n, calibrating=False)
+        self.held, self.test = as_images(held), as_images(test)
 
     def _kinds(self, *parts: str) -> tuple[Corpus, dict[int, np.ndarray]]:
         """A corpus and, for scores, ordinary and strange pictures, where they stand in it, shuffled."""
@@ -77,10 +87,11 @@ class Sheets(Task):
         shuffled = np.random.default_rng(0).permutation(len(kinds))
         return corpus, {kind: shuffled[kinds[shuffled] == kind] for kind in (SHEET, OTHER, OUT)}
 
-    def _classes(self, part: str, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def _classes(self, part: str, n: int, *, calibrating: bool | None = None) -> tuple[np.ndarray, np.ndarray]:
         """n crops, every second one sheet music, and their classes."""
         corpus, kinds = self._kinds(*(("train", "real") if part == "train" else (part,)))
-        sides = [crops(corpus, kinds[kind], n // 2, seed) for seed, kind in enumerate((OTHER, SHEET))]
+        members = [apart(kinds[kind], calibrating) for kind in (OTHER, SHEET)]
+        sides = [crops(corpus, pages, n // 2, seed) for seed, pages in enumerate(members)]
         return np.stack(sides, 1).reshape(-1, 1, CROP, CROP), np.tile(np.arange(2), n // 2)
 
     @cached_property
@@ -93,9 +104,17 @@ class Sheets(Task):
         """Strange pictures; noise."""
         return self.taught.split([len(self.taught) - len(self.taught) // 4, len(self.taught) // 4])
 
-    def _teachers(self, n: int, seed: int) -> Tensor:
+    @cached_property
+    def taught(self) -> Tensor:
+        return self._strange(self.sizes.taught, self.seed, calibrating=False)
+
+    @cached_property
+    def held_taught(self) -> Tensor:
+        return self._strange(self.sizes.held, 10_000 + self.seed, calibrating=True)
+
+    def _strange(self, n: int, seed: int, *, calibrating: bool) -> Tensor:
         noisy, (corpus, kinds) = n // 4, self._kinds("train")
-        strange = as_images(crops(corpus, kinds[OUT], n - noisy, seed))
+        strange = as_images(crops(corpus, apart(kinds[OUT], calibrating), n - noisy, seed))
         return torch.cat((strange, noises(self.inside[0], noisy, seeded("sheets", str(seed)))))
 
     @cached_property
@@ -111,7 +130,12 @@ class Sheets(Task):
         }
 
     def settings(self) -> dict[str, Any]:
-        return {name: value for name, value in dataclasses.asdict(self.sizes).items() if name != "repeats"}
+        sizes, training = dataclasses.asdict(self.sizes), dataclasses.asdict(self.config("plain"))
+        del sizes["repeats"], training["scheme"], training["seed"]
+        return sizes | {
+            "training": training,
+            "corpora": {part: digest_of(self.data / "corpus" / part) for part in PARTS},
+        }
 
     def config(self, scheme: Scheme) -> Config:
         epochs = self.sizes.epochs or EPOCHS

@@ -22,13 +22,17 @@ from openset.runfile import write_atomic
 
 Cell = dict[str, Any]
 TASKS: dict[str, type[Task]] = {"fashion-mnist": Task, "mnist": Task, "sheet-music": Sheets}
-NOTE = """In a cell: the mean over seeds ± half of Student's 95 % interval from three seeds on; (least to most) of two; one seed's number
-stands alone. Intervals are not cut at 0 and 1. Cells of before 2026-11-29: where a guard believed nothing, all classes tied and the first was its answer, right or wrong. Seeds draw weights, batches and what teaches; the pictures that measure stay the same."""
-UNSEEN_NOTE = """From above: AUROC, AUPR (in positive), FPR@95 with in positive (the papers'), FPR@95 with out positive (OpenOOD's)."""
-LAST_NOTE = """Attack: the worst over all families inside l_inf .3 around the paper's noise, searched from below; in brackets the family with the highest mean. Far
-away: along rays of noise, proved; "1 on x %": the share of rays that end at confidence 1; "at most": from 1,000 times the picture on.
+NOTE = """More than plain: of the error, against the plain net of the same seed. In a cell: the mean over seeds ± half of Student's 95 % interval from three seeds on; (least to most) of two; one seed's number
+stands alone. Intervals are not cut at 0 and 1. In cells of before 2026-11-29 all classes tied where a guard believed nothing, and the first was its answer, right or wrong. Seeds draw weights, batches and what teaches; the pictures that measure stay the same."""
+UNSEEN_NOTE = """From above: AUROC, AUPR (in positive; by chance {chance}, the share of those inside), FPR@95 with in positive (the papers'), FPR@95 with out
+positive (OpenOOD's)."""
+LAST_NOTE = """Noise: the same pictures before the attack; no gradient: the share of them at which confidence has none, so that gradient attacks begin
+blind. Attack: the worst over all families inside l_inf .3 around the paper's noise, searched from below; in brackets the family with the highest mean. Far
+away, along rays of noise: "1 on x %": the share of rays that end at confidence 1, since one class outgrows the others (followed exactly, in float64); "at most": proved, from 1,000 times the picture on.
 Balls: the mean proved highest confidence in l_inf balls of .01, .05, .1 around unseen pictures, from above. Training and inference: CPU time, plain without a head = 1;
-of a scheme's training the median over its cells, as clocks differ."""
+of a scheme's training and of a head's the median over its cells, as clocks differ."""
+FAMILY_NOTE = """Each family alone: the mean over the pictures of the highest confidence that it found; where cells keep them, also the share of pictures {loud} and
+the highest of all. "-": not run, as there is no head to transfer to or no picture to project."""
 SAME_ANSWERS = ("temperature", "density", "certified")  # heads that change no answer of the net
 
 
@@ -41,7 +45,7 @@ def read_cells(results: Path, dataset: str) -> dict[tuple[str, str], list[Cell]]
             cells = sorted((json.loads(file.read_text()) for file in files), key=lambda cell: int(cell["seed"]))
             if cells:
                 found[scheme, head] = cells
-        _even_costs([cell for head in HEADS for cell in found.get((scheme, head), []) if cell["failed"] is None])
+    _even_costs(found)
     if len({json.dumps(cell["settings"], sort_keys=True) for cells in found.values() for cell in cells}) > 1:
         raise TrainingError(
             f"the cells of {dataset} in '{results}' were made with different settings: remove those of one"
@@ -49,11 +53,12 @@ def read_cells(results: Path, dataset: str) -> dict[tuple[str, str], list[Cell]]
     return found
 
 
-def _even_costs(cells: list[Cell]) -> None:
-    """One cost of a scheme's training, relative to plain's beside it: no head makes it cheaper."""
-    own = float(np.median([c["training"]["scheme"] / c["training"]["plain"] for c in cells])) if cells else 0.0
-    for c in cells:
-        c["training"]["ratio"] = own + c["training"]["head"] / c["training"]["plain"]
+def _even_costs(found: dict[tuple[str, str], list[Cell]]) -> None:
+    """One cost of a scheme's training and one of a head's, relative to plain's beside it: neither makes the other cheaper."""
+    good = [(pair, c["training"]) for pair, cells in found.items() for c in cells if c["failed"] is None]
+    for (scheme, head), told in good:
+        own = np.median([t["scheme"] / t["plain"] for (name, _), t in good if name == scheme])
+        told["ratio"] = float(own + np.median([t["head"] / t["plain"] for (_, name), t in good if name == head]))
 
 
 def _odd(found: dict[tuple[str, str], list[Cell]]) -> str:
@@ -67,7 +72,7 @@ def _odd(found: dict[tuple[str, str], list[Cell]]) -> str:
     ]  # fmt: skip
     if not odd:
         return ""
-    return f" Heads that change no answer, and yet another error than the bare net's: cells of before that date, or of another training of the same seed: {', '.join(odd)}."
+    return f" Heads that change no answer, and yet another error than the bare net's: cells of before 2026-11-29, or of another training of the same seed: {', '.join(odd)}."
 
 
 def t_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
@@ -87,32 +92,42 @@ def figure(values: Sequence[float], digits: int = 3) -> str:
 
 
 def tables(results: Path, dataset: str) -> str:
-    """Three tables with their notes, or "Not measured yet."."""
+    """Four tables with their notes, or "Not measured yet."."""
     found = read_cells(results, dataset)
     if not found:
         return "Not measured yet."
     first = next(cell for cells in found.values() for cell in cells if cell["failed"] is None)
     sets = tuple(first["unseen"])
     balls = next((tuple(c["balls"]) for cells in found.values() for c in cells if c.get("balls")), ())
+    families = list(
+        dict.fromkeys(name for cells in found.values() for c in cells for name in c.get("attacked", {}).get("by", ()))
+    )
     loud = f"above {loud_from(TASKS[dataset].classes):.2f}"
-    seeds = Counter(len(cells) for cells in found.values())
+    seeds = Counter(sum(cell["failed"] is None for cell in cells) for cells in found.values())
     counts = ", ".join(f"{rows} rows of {n}" for n, rows in sorted(seeds.items()))
     return "\n\n".join(
         [
             "**Accuracy and confidence**",
-            _table(found, ["error, %", "ECE", "MMC inside", *(f"MMC {name}" for name in sets)], _confidence(sets)),
+            _table(
+                found,
+                ["error, %", "more than plain", "ECE", "MMC inside", *(f"MMC {name}" for name in sets)],
+                _confidence(sets, {c["seed"]: c["error"] for c in found.get(("plain", "none"), [])}),
+            ),
             f"{NOTE}{_odd(found)} Seeds: {counts}.",
             "**Unseen pictures told from the classes**",
             _table(found, list(sets), _apart(sets)),
-            UNSEEN_NOTE,
+            UNSEEN_NOTE.format(chance=_chance(first)),
             "**Noise under attack, proofs, cost**",
             _table(
                 found,
-                ["noise", "attacked: mean", loud, "highest", "far away", *(f"balls: {name}" for name in balls),
+                ["noise", "no gradient", "attacked: mean", loud, "highest", "far away", *(f"balls: {name}" for name in balls),
                  "training", "inference"],
                 _hard(balls),
             ),
             LAST_NOTE,
+            "**Noise, family by family**",
+            _table(found, families, _by_family(families)),
+            FAMILY_NOTE.format(loud=loud),
         ]
     )  # fmt: skip
 
@@ -124,7 +139,7 @@ def summary(results: Path, dataset: str) -> str:
         return "Not measured yet."
     columns = ["seeds", "error, %", "MMC inside", "AUROC, worst unseen set", "noise attacked at .3", "far away", "proved at .05",
                "training"]  # fmt: skip
-    return _table(found, columns, _briefly)
+    return f"{_table(found, columns, _briefly)}\n\n{_odd(found).strip()}".rstrip()
 
 
 def _briefly(cells: list[Cell]) -> list[str]:
@@ -140,7 +155,7 @@ def _briefly(cells: list[Cell]) -> list[str]:
         figure([c["attacked"]["mean"] for c in cells]),
         _far([c["far"] for c in cells]),
         figure([max(bounds) for bounds in balls]) if balls else "1",
-        figure([c["training"]["ratio"] for c in cells], 1),
+        f"{cells[0]['training']['ratio']:.1f}",
     ]
 
 
@@ -156,9 +171,10 @@ def _table(found: dict[tuple[str, str], list[Cell]], columns: list[str], row: Ca
     return "\n".join(markdown(["scheme", "head", *columns], lines))
 
 
-def _confidence(sets: Sequence[str]) -> Callable[[list[Cell]], list[str]]:
+def _confidence(sets: Sequence[str], plain: dict[int, float]) -> Callable[[list[Cell]], list[str]]:
     def row(cells: list[Cell]) -> list[str]:
-        own = [figure([100 * c["error"] for c in cells], 2)]
+        more = [100 * (c["error"] - plain[c["seed"]]) for c in cells if c["seed"] in plain]
+        own = [figure([100 * c["error"] for c in cells], 2), figure(more, 2) if more else "-"]
         own += [figure([c[name] for c in cells]) for name in ("ece", "mmc")]
         return own + [figure([c["unseen"][name]["mmc"] for c in cells]) for name in sets]
 
@@ -179,16 +195,38 @@ def _hard(balls: Sequence[str]) -> Callable[[list[Cell]], list[str]]:
         told = {name: figure([c["attacked"][name] for c in cells]) for name in ("noise", "mean", "above", "highest")}
         return [
             told["noise"],
+            f"{100 * float(np.mean([c['attacked']['vanished'] for c in cells])):.0f} %",
             f"{told['mean']} ({', '.join(families)})",
             told["above"],
             told["highest"],
             _far([c["far"] for c in cells]),
             *(_balls([c["balls"] for c in cells], name) for name in balls),
-            figure([c["training"]["ratio"] for c in cells], 2),
+            f"{cells[0]['training']['ratio']:.2f}",
             figure([c["inference"] for c in cells], 2),
         ]
 
     return row
+
+
+def _by_family(families: Sequence[str]) -> Callable[[list[Cell]], list[str]]:
+    def row(cells: list[Cell]) -> list[str]:
+        made = []
+        for name in families:
+            tried = [c["attacked"] for c in cells if name in c["attacked"]["by"]]
+            said = [figure([found["by"][name] for found in tried])] if tried else ["-"]
+            for more in ("by above", "by highest"):
+                kept = [found[more][name] for found in tried if more in found]
+                said += [figure(kept)] if kept else []
+            made.append("<br>".join(said))
+        return made
+
+    return row
+
+
+def _chance(cell: Cell) -> str:
+    """What a coin's AUPR is against each set."""
+    rates = {name: cell["n"] / (cell["n"] + told["n"]) for name, told in cell["unseen"].items()}
+    return ", ".join(sorted({f"{rate:.2f}" for rate in rates.values()}))
 
 
 def _far(found: list[dict[str, float] | None]) -> str:

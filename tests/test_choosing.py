@@ -14,7 +14,7 @@ import choosing
 from choosing_heads import Guards
 from choosing_material import QUICK, Task
 from choosing_measures import balls, far
-from choosing_table import figure, t_interval, tables
+from choosing_table import figure, read_cells, t_interval, tables
 from openset import metrics
 from openset.attack import worst
 from openset.errors import TrainingError
@@ -94,7 +94,14 @@ def test_cells_hold_what_is_computed_by_hand_and_are_made_once(data: Path, capsy
     assert cell(data, "certified")["training"]["ratio"] > 1
     assert cell(data, "certified")["error"] == none["error"]  # a guard changes no answer
     error = 100 * none["error"]
-    assert f"| plain | none | {error:.2f} | " in text
+    assert f"| plain | none | {error:.2f} | 0.00 | " in text
+    found = cell(data, "none")["attacked"]
+    assert set(found["by above"]) == set(found["by highest"]) == set(found["by"])
+    assert max(found["by highest"].values()) == found["highest"]
+    families = text.split("**Noise, family by family**")[1]
+    assert f"<br>{found['by above']['pgd']:.3f}<br>{found['by highest']['pgd']:.3f} |" in families
+    assert "| plain | none |" in families
+    assert f"by chance {none['n'] / (none['n'] + 12):.2f}" in text
     name, told = min(none["unseen"].items(), key=lambda item: item[1]["auroc"])
     assert f"| plain | none | 1 | {error:.2f} | {none['mmc']:.3f} | {told['auroc']:.3f} ({name}) | " in brief
     proved = max(bounds["0.05"] for bounds in cell(data, "certified")["balls"].values())
@@ -166,6 +173,20 @@ def test_out_pictures_go_with_outlier_exposure_and_asked_stays_as_it_was(data: P
         '"seed": 0, "ramp": false}, "warm": true, "dataset": "mnist"}'
     )
     assert config_of("acet-mended", SCHEDULES["short"], "mnist", 0).ramp
+
+
+def test_clocks_that_differ_give_a_scheme_and_a_head_one_cost_each(tmp_path: Path) -> None:
+    """A guard once cost twice plain's training on one scheme's net and .7 on another's, by what else the machine did."""
+    for scheme, own, clock in (("plain", 1, 1.0), ("oe", 2, 1.0), ("ceda", 2, 3.0)):
+        for head, cost in (("none", 0.0), ("density", 0.5)):
+            training = {"scheme": own * 10.0, "head": clock * cost * 10.0, "plain": 10.0, "ratio": 0.0}
+            told = {"seed": 0, "failed": None, "settings": {}, "training": training}
+            (tmp_path / f"mnist-{scheme}-{head}-0.json").write_text(json.dumps(told))
+    ratios = {pair: cells[0]["training"]["ratio"] for pair, cells in read_cells(tmp_path, "mnist").items()}
+    assert ratios == {
+        ("plain", "none"): 1.0, ("plain", "density"): 1.5, ("ceda", "none"): 2.0, ("ceda", "density"): 2.5, ("oe", "none"): 2.0,
+        ("oe", "density"): 2.5,
+    }  # fmt: skip
 
 
 def test_figures_carry_students_interval_from_three_seeds_on() -> None:
