@@ -14,14 +14,15 @@ from torch import Tensor, nn
 from choosing_heads import Outputs, outputs
 from choosing_material import Task, loud_from
 from openset import metrics
-from openset.attack import worst
+from openset.attack import transfer, worst
 from openset.audit import limits
 from openset.errors import AuditError
 from openset.heads import CertifiedGuard, DensityGuard, Temperature
+from openset.heads._mixed import Guard
 from openset.nets import Net
 from openset.reproduce.material import seeded
 
-EPS = 0.3  # of the attack
+EPS, STEPS = 0.3, 50  # of the attack; of the climb of a guard's odds
 BALLS = (0.01, 0.05, 0.1)
 FAR = 1_000.0  # alpha: how far along a ray the bounds are taken
 ROUNDING = 1 + 1e-6  # of a radius: pixels moved in float32 lie in the ball
@@ -90,10 +91,30 @@ def against(inside: np.ndarray, outside: np.ndarray) -> dict[str, float]:
     }
 
 
+class Odds(nn.Module):
+    """Two logits whose confidence grows with a guard's odds and is nowhere flat: what somebody climbs who knows the guard.
+
+    The guarded confidence itself has no gradient where float32 rounds the guard's share to 0.
+    """
+
+    def __init__(self, net: Net, head: Guard) -> None:
+        super().__init__()
+        self.net, self.head = net, head
+
+    def forward(self, x: Tensor) -> Tensor:
+        odds = self.head.odds({"pixels": x, "features": self.net.features(x)})
+        rising = 2 + 2 * odds / (100 + odds.abs())  # from 0 to 4
+        return torch.stack((rising, torch.zeros_like(rising)), 1)
+
+
 def attacked(task: Task, net: Net, head: nn.Module | None) -> dict[str, Any]:
-    """The worst over all families around noise. Points found against the bare net are tried on the net with its head."""
+    """The worst over all families around noise. Points found against the bare net are tried on the net with its head.
+
+    "odds climbed": the same with points beside them that a chain of attacks found by a guard's odds.
+    """
+    whole = Whole(net, head)
     found = worst(
-        Whole(net, head),
+        whole,
         task.centres,
         eps=EPS,
         generator=seeded("choosing", "worst", task.name),
@@ -116,7 +137,20 @@ def attacked(task: Task, net: Net, head: nn.Module | None) -> dict[str, Any]:
         "by above": {name: float((values.double() > loud).double().mean()) for name, values in found.by.items()},
         "by highest": {name: float(values.max()) for name, values in found.by.items()},
         "vanished": found.vanished["at z"],
+        **climbed(task, whole, found.confidence),
     }
+
+
+def climbed(task: Task, whole: Whole, found: Tensor) -> dict[str, dict[str, float]]:
+    """found: [B], the confidences met so far around the noise. Nothing where the head is no guard."""
+    if not isinstance(whole.head, Guard):
+        return {}
+    g = seeded("choosing", "odds", task.name)
+    points = transfer(whole, task.centres, [Odds(whole.net, whole.head)], eps=EPS, generator=g, steps=STEPS)
+    with torch.no_grad():
+        top = torch.maximum(found, whole(points).softmax(1).amax(1)).double()
+    loud = float((top > loud_from(task.classes)).double().mean())
+    return {"odds climbed": {"mean": float(top.mean()), "above": loud, "highest": float(top.max())}}
 
 
 def far(task: Task, net: Net, head: nn.Module | None) -> dict[str, float] | None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import choosing
 from choosing_heads import Guards
 from choosing_material import QUICK, Task
-from choosing_measures import balls, far
+from choosing_measures import Odds, Whole, balls, far
 from choosing_table import figure, read_cells, t_interval, tables
 from openset import metrics
 from openset.attack import worst
@@ -90,6 +90,9 @@ def test_cells_hold_what_is_computed_by_hand_and_are_made_once(data: Path, capsy
         assert found["highest"] >= found["mean"] >= found["noise"]
         assert found["by"][found["family"]] == max(found["by"].values())
     assert "transfer" in cell(data, "certified")["attacked"]["by"]
+    guarded = cell(data, "certified")["attacked"]
+    assert all(guarded["odds climbed"][name] >= guarded[name] for name in ("mean", "above", "highest"))
+    assert "odds climbed" not in none["attacked"]
     assert (none["balls"], none["training"]["ratio"], none["inference"]) == (None, 1.0, 1.0)
     assert cell(data, "certified")["training"]["ratio"] > 1
     assert cell(data, "certified")["error"] == none["error"]  # a guard changes no answer
@@ -113,6 +116,23 @@ def test_cells_hold_what_is_computed_by_hand_and_are_made_once(data: Path, capsy
     other.write_text(json.dumps(none | {"seed": 6, "settings": none["settings"] | {"attacked": 3}}))
     with pytest.raises(TrainingError, match="different settings"):
         choosing.main(words(data, "--read"))
+
+
+def test_odds_are_climbed_where_confidence_is_flat(data: Path) -> None:
+    """Where float32 rounds a guard's share to 0 its confidence has no gradient; its odds have, and stand in the same order."""
+    task = Task("mnist", data, 0, QUICK)
+    net, (guard, _) = build("lenet", 10).eval(), Guards(task).density
+    gray = torch.full_like(task.centres, 0.5)
+    guard.log_lambda += float(guard.odds({"pixels": gray}).max()) + 200
+    whole, x = Whole(net, guard), gray.clone().requires_grad_()
+    assert torch.autograd.grad(whole(x).amax(1).sum(), x)[0].abs().max() == 0
+    climb = Odds(net, guard)
+    odds = climb(x)[:, 0]
+    assert (torch.autograd.grad(odds.sum(), x)[0].flatten(1).abs().amax(1) > 0).all()
+    pictures = torch.cat((task.test[:8], gray, task.centres))
+    rising = climb(pictures)[:, 0][guard.odds({"pixels": pictures}).argsort()]
+    assert rising.diff().min() > -1e-6  # what float32 rounds
+    assert rising[-1] - rising[0] > 1
 
 
 def test_bounds_of_the_guards_hold_under_attack(data: Path) -> None:
