@@ -3,8 +3,8 @@
     python benchmarks/defaults.py --data runs/datasets
     python benchmarks/defaults.py --data runs/datasets --read --table docs/training.md
 
-The pictures and the sets never seen are those of `made_outliers.py`. "acet" is told at three eps, its noise attacked by all families within
-the ball of .1, quick budget. A run is kept in --runs and made once.
+The pictures and the sets never seen are those of `made_outliers.py`. "acet" is told at three eps, its noise attacked within the ball of
+.1 by all families but projected class pictures, quick budget. A run is kept in --runs and made once.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ BALL, ATTACKED = 0.1, 16  # of the attack on noise; how many noise pictures
 
 
 def attacked(run: openset.Run) -> float:
-    """The mean confidence on noise, the worst of all families within the ball."""
+    """The mean confidence on noise, the worst of all families within the ball but projected class pictures."""
     g = seeded("defaults", "noise")
     z = paper_noise(torch.rand((ATTACKED, 3, SIZE, SIZE), generator=g), g)
     found = worst(run.model, z, eps=BALL, generator=seeded("defaults", "attack"), budget="quick")

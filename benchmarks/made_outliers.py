@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -85,12 +86,13 @@ def one(name: str, scheme: Scheme, seed: int, options: argparse.Namespace) -> No
     if file.exists():
         return
     print(file.stem, flush=True)
-    home, began = folders(name, options.data, options.runs), time.process_time()
+    home, place = folders(name, options.data, options.runs), options.runs / file.stem
+    whole, began = not place.exists(), time.process_time()
     run = openset.train(
         home, scheme=scheme, size=SIZE, epochs=EPOCHS, seed=seed, threads=options.threads,
-        output=options.runs / f"{name}-{scheme}-{seed}", resume=True, progress=False,
+        output=place, resume=True, progress=False,
     )  # fmt: skip
-    seconds = time.process_time() - began
+    seconds = time.process_time() - began if whole else None  # of a run that was stopped and resumed nothing is told
     told = {"dataset": name, "scheme": scheme, "seed": seed, "seconds": seconds, **measured(run, name, options.data)}
     write_atomic(file, (json.dumps(told, indent=1) + "\n").encode())
 
@@ -99,7 +101,7 @@ def table(runs: Path) -> list[str]:
     """A row for each data set and scheme."""
     rows = []
     for name in OTHER:
-        plain = [json.loads(file.read_text())["seconds"] for file in sorted(runs.glob(f"{name}-plain-?.json"))]
+        plain = seconds_of([json.loads(file.read_text()) for file in runs.glob(f"{name}-plain-?.json")])
         for scheme in SCHEMES:
             cells = [json.loads(file.read_text()) for file in sorted(runs.glob(f"{name}-{scheme}-?.json"))]
             if not cells:
@@ -108,11 +110,17 @@ def table(runs: Path) -> list[str]:
             row.append(figure([cell["mmc"] for cell in cells]))
             for kind in (OTHER[name], "photographs", "noise"):
                 row += [figure([cell[kind][what] for cell in cells]) for what in ("auroc", "mmc")]
-            rows.append([*row, f"{np.median([cell['seconds'] for cell in cells]) / np.median(plain):.1f}"])
+            rows.append([*row, f"{seconds_of(cells) / plain:.1f}"])
     columns = ["data", "scheme", "seeds", "error, %", "MMC inside"]
     for kind in ("the other set", "photographs", "noise"):
         columns += [f"AUROC, {kind}", f"MMC, {kind}"]
     return markdown([*columns, "training"], rows)
+
+
+def seconds_of(cells: list[dict[str, Any]]) -> float:
+    """The median of what the runs took that were made in one go; NaN where none was."""
+    known = [cell["seconds"] for cell in cells if cell["seconds"] is not None]
+    return float(np.median(known)) if known else math.nan
 
 
 def asked(about: str | None, runs: str, datasets: str) -> argparse.ArgumentParser:
