@@ -65,12 +65,14 @@ class Task:
     The seed draws what teaches and calibrates; what measures is the same for every seed.
     """
 
-    classes, side, default, balls = 10, SIDE, Sizes(), ("noise", "photographs")
+    classes, side, default = 10, SIDE, Sizes()
+    balls: tuple[str, ...]  # unseen sets around whose pictures bounds are taken
 
     def __init__(self, name: str, data: Path, seed: int, sizes: Sizes) -> None:
         self.name, self.data, self.seed, self.sizes = name, data, seed, sizes
         x, y = read(name, "test", data)
         self._split(as_inputs(x, (1, SIDE, SIDE)), y)
+        self.balls = (OTHER[name], "noise", "photographs")
 
     def _split(self, images: Tensor, y: np.ndarray) -> None:
         calibrating = np.arange(len(y)) % CALIBRATING == 0

@@ -71,7 +71,8 @@ def as_images(crops: np.ndarray) -> Tensor:
 class Sheets(Task):
     """Crops [N, 1, 64, 64]; class 1 is sheet music. `data` is the judge's cache, with corpus/train, real, test, unseen."""
 
-    classes, side, default, balls = 2, CROP, SHEETS, ("noise", "unseen families")
+    classes, side, default = 2, CROP, SHEETS
+    balls = ("noise", "unseen families")
 
     def __init__(self, name: str, data: Path, seed: int, sizes: Sizes) -> None:
         self.name, self.data, self.seed, self.sizes = name, data, seed, sizes

@@ -153,9 +153,10 @@ def test_bounds_of_the_guards_hold_under_attack(data: Path) -> None:
     between = torch.stack(
         [x + share * (z - x) for share in torch.linspace(0, 1, 6)]
     )  # where confidence falls from 1 to .1
-    task.unseen = {"noise": task.unseen["noise"], "photographs": between}
+    task.unseen = {**task.unseen, "photographs": between}
     for head in (guards.certified[0], guards.density[0]):
         proved = balls(task, head)
+        assert set(proved) == {"fashion-mnist", "noise", "photographs"}
         net = Loud(head).double()
         for name, bounds in proved.items():
             assert list(bounds.values()) == sorted(bounds.values())
