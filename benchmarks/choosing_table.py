@@ -99,7 +99,7 @@ def tables(results: Path, dataset: str) -> str:
         return "Not measured yet."
     first = next(cell for cells in found.values() for cell in cells if cell["failed"] is None)
     sets = tuple(first["unseen"])
-    balls = next((tuple(c["balls"]) for cells in found.values() for c in cells if c.get("balls")), ())
+    balls = max((tuple(c["balls"]) for cells in found.values() for c in cells if c.get("balls")), key=len, default=())
     families = list(
         dict.fromkeys(name for cells in found.values() for c in cells for name in c.get("attacked", {}).get("by", ()))
     )
@@ -147,7 +147,10 @@ def _briefly(cells: list[Cell]) -> list[str]:
     unseen = cells[0]["unseen"]
     aurocs = {name: [c["unseen"][name]["auroc"] for c in cells] for name in unseen}
     worst = min(aurocs, key=lambda name: float(np.mean(aurocs[name])))
-    balls = [[bounds["0.05"] for bounds in c["balls"].values()] for c in cells if c["balls"]]
+    balls: dict[str, list[float]] = {}
+    for name, bounds in (item for c in cells for item in (c["balls"] or {}).items()):
+        balls.setdefault(name, []).append(bounds["0.05"])
+    near = max(balls, key=lambda name: float(np.mean(balls[name])), default="")
     return [
         str(len(cells)),
         figure([100 * c["error"] for c in cells], 2),
@@ -155,7 +158,7 @@ def _briefly(cells: list[Cell]) -> list[str]:
         f"{figure(aurocs[worst])} ({worst})",
         figure([c["attacked"]["mean"] for c in cells]),
         _far([c["far"] for c in cells]),
-        figure([max(bounds) for bounds in balls]) if balls else "1",
+        f"{figure(balls[near])} ({near})" if near else "1",
         f"{cells[0]['training']['ratio']:.1f}",
     ]
 
@@ -249,7 +252,7 @@ def _far(found: list[dict[str, float] | None]) -> str:
 
 
 def _balls(found: list[dict[str, dict[str, float]] | None], name: str) -> str:
-    told = [balls[name] for balls in found if balls is not None]
+    told = [balls[name] for balls in found if balls is not None and name in balls]  # older cells lack a set
     if not told:
         return "1 (nothing proved)"
     return "<br>".join(figure([bounds[eps] for bounds in told]) for eps in told[0])
